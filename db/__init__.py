@@ -1,0 +1,1 @@
+"""Rows, and every statement. Imports nothing of ours."""

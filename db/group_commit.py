@@ -1,0 +1,152 @@
+"""GroupCommit: one SQLite writer whose concurrent transactions share a commit.
+
+A commit with `synchronous=FULL` waits for the disk; the statements before it do not. So while one
+transaction is written, those that queue behind it join it, each under a savepoint of its own, and
+one COMMIT makes them all durable. Nobody is told of success before that COMMIT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+GROUP_SIZE = 64
+
+T = TypeVar("T")
+
+
+class GroupCommit:
+    """Runs writing transactions one after the other on one connection, and commits them in groups."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._connection: AsyncConnection | None = None
+        self._group: _Group | None = None
+        self._flush: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Opens a transaction; when the context ends its writes are durable, or the error is raised."""
+        async with self._taking_turns():
+            try:
+                connection = await _uncancelled(self._join())
+                yield connection
+            except BaseException:
+                await _uncancelled(self._leave())
+                raise
+            assert self._group is not None
+            group = self._group
+            group.members += 1
+            await _uncancelled(self._commit_when_last())
+        await asyncio.shield(group.committed)
+
+    async def close(self) -> None:
+        """Gives the connection back; what was not committed is rolled back."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    @asynccontextmanager
+    async def _taking_turns(self) -> AsyncIterator[None]:
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        except BaseException:
+            self._waiting -= 1
+            # The one before us may have left the COMMIT to us.
+            self._flush = asyncio.ensure_future(self._commit_what_is_left())
+            raise
+        self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    async def _commit_what_is_left(self) -> None:
+        async with self._turn:
+            if self._group is not None:
+                await self._commit_when_last()
+
+    async def _join(self) -> AsyncConnection:
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+        if self._group is None:
+            await self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._group = _Group()
+        else:
+            await self._connection.exec_driver_sql("SAVEPOINT member")
+            self._group.has_savepoint = True
+        return self._connection
+
+    async def _leave(self) -> None:
+        """Undoes the writes of the transaction that has the turn, and of no other."""
+        group = self._group
+        if group is None or self._connection is None:
+            return  # BEGIN itself failed
+        try:
+            if group.members == 0:
+                self._group = None
+                await self._connection.exec_driver_sql("ROLLBACK")
+            else:
+                if group.has_savepoint:
+                    await self._connection.exec_driver_sql("ROLLBACK TO member")
+                await self._commit_when_last()
+        except BaseException as error:
+            await self._give_up(group, error)
+
+    async def _commit_when_last(self) -> None:
+        group = self._group
+        assert group is not None
+        assert self._connection is not None
+        if self._waiting and group.members < GROUP_SIZE:
+            return
+        try:
+            await self._connection.exec_driver_sql("COMMIT")
+        except BaseException as error:
+            await self._give_up(group, error)
+        else:
+            self._group = None
+            group.committed.set_result(None)
+
+    async def _give_up(self, group: _Group, error: BaseException) -> None:
+        """Fails every member, and drops the connection, whose state is not known any more."""
+        self._group = None
+        group.fail(error)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.invalidate()
+            await connection.close()
+
+
+class _Group:
+    """The transactions that one COMMIT makes durable."""
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.has_savepoint = False
+        self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def fail(self, error: BaseException) -> None:
+        """Lets every member raise the error, also when none of them waits any more."""
+        self.committed.set_exception(error)
+        self.committed.exception()
+
+
+async def _uncancelled(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits work to its end even when the caller is cancelled meanwhile; then lets the cancel through."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue
+        raise

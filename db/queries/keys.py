@@ -1,0 +1,86 @@
+"""Statements about projects and API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.pages import Order, Page, Window, read_page
+from db.tables.keys import ApiKeyRow, ProjectRow, api_keys, projects
+
+NEWEST_FIRST = Order("CREATED_AT", (api_keys.c.id,), descending=True)
+
+
+async def add_project(connection: AsyncConnection, row: ProjectRow) -> None:
+    """Stores a project."""
+    await connection.execute(insert(projects).values(row.model_dump()))
+
+
+async def project_by_name(connection: AsyncConnection, name: str) -> ProjectRow | None:
+    """Finds a project by its name."""
+    found = await connection.execute(select(projects).where(projects.c.name == name))
+    return cast(ProjectRow | None, found.first())
+
+
+async def projects_by_id(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[ProjectRow]:
+    """Finds projects by id, in no particular order."""
+    found = await connection.execute(select(projects).where(projects.c.id.in_(ids)))
+    return cast(Sequence[ProjectRow], found.all())
+
+
+async def all_projects(connection: AsyncConnection) -> Sequence[ProjectRow]:
+    """Lists every project by name, for the operator."""
+    return cast(
+        Sequence[ProjectRow], (await connection.execute(select(projects).order_by(projects.c.name))).all()
+    )
+
+
+async def add_key(connection: AsyncConnection, row: ApiKeyRow) -> None:
+    """Stores a key.
+
+    Raises:
+        UniqueViolationError: the prefix is taken.
+    """
+    await connection.execute(insert(api_keys).values(row.model_dump()))
+
+
+async def key_by_prefix(connection: AsyncConnection, prefix: str) -> ApiKeyRow | None:
+    """Finds the key a secret may belong to; the caller compares the hash."""
+    found = await connection.execute(select(api_keys).where(api_keys.c.prefix == prefix))
+    return cast(ApiKeyRow | None, found.first())
+
+
+async def keys_by_id(connection: AsyncConnection, project_id: str, ids: Sequence[str]) -> Sequence[ApiKeyRow]:
+    """Finds a project's keys by id, in no particular order."""
+    mine = api_keys.c.project_id == project_id
+    found = await connection.execute(select(api_keys).where(mine, api_keys.c.id.in_(ids)))
+    return cast(Sequence[ApiKeyRow], found.all())
+
+
+async def keys_page(connection: AsyncConnection, project_id: str, window: Window) -> Page[ApiKeyRow]:
+    """Reads a page of a project's keys, newest first."""
+    mine = select(api_keys).where(api_keys.c.project_id == project_id)
+    return await read_page(connection, mine, NEWEST_FIRST, window)
+
+
+async def count_keys(connection: AsyncConnection, project_id: str | None = None) -> int:
+    """Counts the keys of a project, or all there are."""
+    statement = select(func.count()).select_from(api_keys)
+    if project_id is not None:
+        statement = statement.where(api_keys.c.project_id == project_id)
+    return (await connection.execute(statement)).scalar_one()
+
+
+async def revoke_key(connection: AsyncConnection, project_id: str, key_id: str, at: datetime) -> bool:
+    """Revokes a key that is not revoked yet; returns whether it was this call that did."""
+    live = (api_keys.c.project_id == project_id, api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+    return (await connection.execute(update(api_keys).where(*live).values(revoked_at=at))).rowcount == 1
+
+
+async def touch_keys(connection: AsyncConnection, ids: Sequence[str], at: datetime) -> None:
+    """Notes that keys were used."""
+    await connection.execute(update(api_keys).where(api_keys.c.id.in_(ids)).values(last_used_at=at))

@@ -1,0 +1,160 @@
+"""Statements about models, versions and prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Select, String, func, insert, or_, select, update
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.pages import Order, Page, Window, read_page, read_page_per_parent
+from db.tables.models import ModelRow, ModelVersionRow, PriceRow, model_versions, models, prices
+
+ORDERS: Mapping[str, tuple[Any, ...]] = {
+    "CREATED_AT": (models.c.id,),
+    "UPDATED_AT": (models.c.updated_at, models.c.id),
+    "NAME": (models.c.name, models.c.id),
+}
+VERSIONS_NEWEST_FIRST = Order("CREATED_AT", (model_versions.c.id,), descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFilter:
+    """Which models: each list means any of these, `search` a part of the name, ignoring case."""
+
+    task: tuple[str, ...] | None = None
+    status: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    search: str | None = None
+
+
+def order(name: str, *, descending: bool) -> Order:
+    """Returns the order of models by CREATED_AT, UPDATED_AT or NAME."""
+    return Order(name, ORDERS[name], descending)
+
+
+def visible(project_id: str) -> ColumnElement[bool]:
+    """The models a project sees: its own, and those of the operator."""
+    return or_(models.c.project_id == project_id, models.c.project_id.is_(None))
+
+
+async def everything(
+    connection: AsyncConnection,
+) -> tuple[Sequence[ModelRow], Sequence[ModelVersionRow], Sequence[PriceRow]]:
+    """Reads all models, versions and prices, oldest first: the catalog is made from it."""
+    found = [
+        (await connection.execute(select(table).order_by(table.c.id))).all()
+        for table in (models, model_versions, prices)
+    ]
+    return cast(tuple[Sequence[ModelRow], Sequence[ModelVersionRow], Sequence[PriceRow]], tuple(found))
+
+
+async def models_by_id(
+    connection: AsyncConnection, project_id: str, ids: Sequence[str]
+) -> Sequence[ModelRow]:
+    """Finds the models of these ids that a project sees, in no particular order."""
+    found = await connection.execute(select(models).where(models.c.id.in_(ids), visible(project_id)))
+    return cast(Sequence[ModelRow], found.all())
+
+
+async def model_by_name(connection: AsyncConnection, project_id: str, name: str) -> ModelRow | None:
+    """Finds a model by name; a project's own model hides the operator's of the same name."""
+    own_first = models.c.project_id.is_(None)
+    named = select(models).where(models.c.name == name, visible(project_id)).order_by(own_first).limit(1)
+    return cast(ModelRow | None, (await connection.execute(named)).first())
+
+
+async def models_page(
+    connection: AsyncConnection, project_id: str, wanted: ModelFilter, sorting: Order, window: Window
+) -> Page[ModelRow]:
+    """Reads a page of the models a project sees."""
+    return await read_page(connection, _filtered(select(models), project_id, wanted), sorting, window)
+
+
+async def count_models(connection: AsyncConnection, project_id: str, wanted: ModelFilter) -> int:
+    """Counts the models a project sees."""
+    statement = _filtered(select(func.count()).select_from(models), project_id, wanted)
+    return int((await connection.execute(statement)).scalar_one())
+
+
+def _filtered(statement: Select[Any], project_id: str, wanted: ModelFilter) -> Select[Any]:
+    statement = statement.where(visible(project_id))
+    if wanted.task is not None:
+        statement = statement.where(models.c.task.in_(wanted.task))
+    if wanted.status is not None:
+        statement = statement.where(models.c.status.in_(wanted.status))
+    if wanted.tags is not None:
+        tags = sql_cast(models.c.tags, String)
+        statement = statement.where(or_(*(tags.contains(f'"{tag}"', autoescape=True) for tag in wanted.tags)))
+    if wanted.search is not None:
+        statement = statement.where(models.c.name.icontains(wanted.search, autoescape=True))
+    return statement
+
+
+async def versions_by_id(
+    connection: AsyncConnection, project_id: str, ids: Sequence[str]
+) -> Sequence[ModelVersionRow]:
+    """Finds the versions of these ids whose model a project sees, in no particular order."""
+    joined = model_versions.join(models, models.c.id == model_versions.c.model_id)
+    statement = select(model_versions).select_from(joined)
+    found = await connection.execute(statement.where(model_versions.c.id.in_(ids), visible(project_id)))
+    return cast(Sequence[ModelVersionRow], found.all())
+
+
+async def versions_pages(
+    connection: AsyncConnection, model_ids: Sequence[str], window: Window
+) -> list[Page[ModelVersionRow]]:
+    """Reads a page of versions, newest first, for each of some models."""
+    link = (model_versions.c.model_id, models.c.id)
+    statement = select(model_versions)
+    return await read_page_per_parent(connection, statement, link, model_ids, VERSIONS_NEWEST_FIRST, window)
+
+
+async def count_versions(connection: AsyncConnection, model_ids: Sequence[str]) -> Mapping[str, int]:
+    """Counts the versions of some models."""
+    counted = select(model_versions.c.model_id, func.count()).group_by(model_versions.c.model_id)
+    found = await connection.execute(counted.where(model_versions.c.model_id.in_(model_ids)))
+    return {model_id: count for model_id, count in found.all()}
+
+
+async def prices_of(connection: AsyncConnection, version_ids: Sequence[str]) -> Sequence[PriceRow]:
+    """Reads every price of some versions, oldest first."""
+    statement = select(prices).where(prices.c.model_version_id.in_(version_ids))
+    return cast(Sequence[PriceRow], (await connection.execute(statement.order_by(prices.c.valid_from))).all())
+
+
+async def add_model(connection: AsyncConnection, row: ModelRow) -> None:
+    """Stores a model.
+
+    Raises:
+        UniqueViolationError: the name is taken.
+    """
+    await connection.execute(insert(models).values(row.model_dump()))
+
+
+async def change_model(connection: AsyncConnection, model_id: str, **changes: Any) -> None:
+    """Changes columns of a model."""
+    await connection.execute(update(models).where(models.c.id == model_id).values(**changes))
+
+
+async def add_version(connection: AsyncConnection, row: ModelVersionRow) -> None:
+    """Stores a version.
+
+    Raises:
+        UniqueViolationError: the model has a version of that name.
+    """
+    await connection.execute(insert(model_versions).values(row.model_dump()))
+
+
+async def change_version(connection: AsyncConnection, version_id: str, **changes: Any) -> None:
+    """Changes columns of a version."""
+    statement = update(model_versions).where(model_versions.c.id == version_id)
+    await connection.execute(statement.values(**changes))
+
+
+async def add_price(connection: AsyncConnection, row: PriceRow) -> None:
+    """Stores a price."""
+    await connection.execute(insert(prices).values(row.model_dump()))

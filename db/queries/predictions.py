@@ -1,0 +1,195 @@
+"""Statements about predictions.
+
+A status changes only by compare-and-set: every UPDATE names the statuses (and, while it runs, the
+owner) it starts from, and tells by its row count whether it was the one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Column, ColumnElement, Select, Update, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.pages import Order, Page, Window, read_page, read_page_per_parent
+from db.tables.base import columns_but
+from db.tables.models import model_versions, models
+from db.tables.predictions import PredictionRow, predictions
+from db.types import epoch_ms
+
+OPEN = ("QUEUED", "RUNNING")
+LARGE = ("input", "output", "explanation")
+
+# A list reads everything but what may be megabytes; `blobs` reads that for those who ask.
+LISTED = columns_but(predictions, *LARGE)
+
+ORDERS: Mapping[str, tuple[Column[Any], ...]] = {
+    "CREATED_AT": (predictions.c.id,),
+    "FINISHED_AT": (predictions.c.finished_at, predictions.c.id),
+}
+PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
+    "model": (predictions.c.model_id, models.c.id),
+    "model_version": (predictions.c.model_version_id, model_versions.c.id),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionFilter:
+    """Which predictions: each tuple means any of these; times are half open, `since <= t < until`."""
+
+    status: tuple[str, ...] | None = None
+    model_id: tuple[str, ...] | None = None
+    model_version_id: tuple[str, ...] | None = None
+    api_key_id: tuple[str, ...] | None = None
+    cached: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def order(name: str, *, descending: bool) -> Order:
+    """Returns the order of predictions by CREATED_AT, or of the finished ones by FINISHED_AT."""
+    return Order(name, ORDERS[name], descending)
+
+
+async def add(connection: AsyncConnection, row: PredictionRow) -> None:
+    """Stores a prediction that was accepted."""
+    await connection.execute(insert(predictions).values(row.model_dump()))
+
+
+async def by_id(connection: AsyncConnection, project_id: str, ids: Sequence[str]) -> Sequence[PredictionRow]:
+    """Finds a project's predictions by id, without their large columns, in no particular order."""
+    mine = (predictions.c.project_id == project_id, predictions.c.id.in_(ids))
+    return cast(Sequence[PredictionRow], (await connection.execute(select(*LISTED).where(*mine))).all())
+
+
+async def blobs(connection: AsyncConnection, column: str, ids: Sequence[str]) -> Mapping[str, Any]:
+    """Reads one large column (`input`, `output` or `explanation`) of some predictions."""
+    statement = select(predictions.c.id, predictions.c[column]).where(predictions.c.id.in_(ids))
+    return {row_id: value for row_id, value in (await connection.execute(statement)).all()}
+
+
+async def page(
+    connection: AsyncConnection, project_id: str, wanted: PredictionFilter, sorting: Order, window: Window
+) -> Page[PredictionRow]:
+    """Reads a page of a project's predictions."""
+    return await read_page(
+        connection, _filtered(select(*LISTED), project_id, wanted, sorting), sorting, window
+    )
+
+
+async def pages_of(
+    connection: AsyncConnection,
+    parent: str,
+    parent_ids: Sequence[str],
+    project_id: str,
+    wanted: PredictionFilter,
+    sorting: Order,
+    window: Window,
+) -> list[Page[PredictionRow]]:
+    """Reads a page of a project's predictions for each of some parents (a key of `PARENTS`)."""
+    statement = _filtered(select(*LISTED), project_id, wanted, sorting)
+    return await read_page_per_parent(connection, statement, PARENTS[parent], parent_ids, sorting, window)
+
+
+async def count(connection: AsyncConnection, project_id: str, wanted: PredictionFilter) -> int:
+    """Counts a project's predictions."""
+    statement = _filtered(select(func.count()).select_from(predictions), project_id, wanted)
+    return int((await connection.execute(statement)).scalar_one())
+
+
+async def counts_of(
+    connection: AsyncConnection,
+    parent: str,
+    parent_ids: Sequence[str],
+    project_id: str,
+    wanted: PredictionFilter,
+) -> Mapping[str, int]:
+    """Counts a project's predictions for each of some parents."""
+    foreign, _ = PARENTS[parent]
+    statement = _filtered(select(foreign, func.count()), project_id, wanted).where(foreign.in_(parent_ids))
+    return {key: number for key, number in (await connection.execute(statement.group_by(foreign))).all()}
+
+
+def _filtered(
+    statement: Select[Any], project_id: str, wanted: PredictionFilter, sorting: Order | None = None
+) -> Select[Any]:
+    statement = statement.where(predictions.c.project_id == project_id, *_conditions(wanted))
+    if sorting is not None and sorting.name == "FINISHED_AT":
+        statement = statement.where(predictions.c.finished_at.is_not(None))
+    return statement
+
+
+def _conditions(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
+    any_of: list[ColumnElement[bool]] = [
+        predictions.c[name].in_(values)
+        for name in ("status", "model_id", "model_version_id", "api_key_id")
+        if (values := getattr(wanted, name)) is not None
+    ]
+    if wanted.cached is not None:
+        any_of.append(predictions.c.cached.is_(wanted.cached))
+    if wanted.since is not None:
+        any_of.append(predictions.c.id >= _first_id_at(wanted.since))
+    if wanted.until is not None:
+        any_of.append(predictions.c.id < _first_id_at(wanted.until))
+    return any_of
+
+
+def _first_id_at(time: datetime) -> str:
+    """Returns the least id that can be made at a time, so that a range of times is a range of the index."""
+    return f"{max(0, epoch_ms(time)):012x}".ljust(32, "0")
+
+
+async def start(
+    connection: AsyncConnection, prediction_id: str, owner: str, at: datetime, lease_until: datetime
+) -> bool:
+    """QUEUED → RUNNING for the owner who holds it; returns whether it was there to start."""
+    queued = predictions.c.status == "QUEUED"
+    statement = _owned(prediction_id, owner).where(queued)
+    changes = statement.values(status="RUNNING", started_at=at, lease_until=lease_until)
+    return (await connection.execute(changes)).rowcount == 1
+
+
+async def finish(
+    connection: AsyncConnection, prediction_id: str, owner: str, changes: Mapping[str, Any]
+) -> bool:
+    """QUEUED | RUNNING → the terminal status in `changes`, for the owner; returns whether it was open."""
+    is_open = predictions.c.status.in_(OPEN)
+    statement = _owned(prediction_id, owner).where(is_open)
+    return (await connection.execute(statement.values(owner=None, lease_until=None, **changes))).rowcount == 1
+
+
+async def renew_leases(connection: AsyncConnection, owner: str, until: datetime) -> None:
+    """Tells that an owner lives and still runs what it owns."""
+    is_open = predictions.c.status.in_(OPEN)
+    statement = update(predictions).where(predictions.c.owner == owner, is_open)
+    await connection.execute(statement.values(lease_until=until))
+
+
+async def abandoned(connection: AsyncConnection, now: datetime, limit: int = 100) -> Sequence[PredictionRow]:
+    """Finds open predictions whose owner let the lease run out, the oldest first, with their input."""
+    is_open = predictions.c.status.in_(OPEN)
+    statement = select(predictions).where(is_open, predictions.c.lease_until < now)
+    found = await connection.execute(statement.order_by(predictions.c.lease_until).limit(limit))
+    return cast(Sequence[PredictionRow], found.all())
+
+
+async def expire_leases(connection: AsyncConnection, at: datetime) -> None:
+    """Declares every owner gone; only for a process that knows it is alone with the database."""
+    is_open = predictions.c.status.in_(OPEN)
+    await connection.execute(update(predictions).where(is_open).values(lease_until=at))
+
+
+async def take_over(
+    connection: AsyncConnection, row: PredictionRow, owner: str, lease_until: datetime
+) -> bool:
+    """Makes an abandoned prediction QUEUED again, for a new owner; returns whether nobody was faster."""
+    statement = _owned(row.id, row.owner).where(predictions.c.lease_until == row.lease_until)
+    changes = statement.values(status="QUEUED", started_at=None, owner=owner, lease_until=lease_until)
+    return (await connection.execute(changes)).rowcount == 1
+
+
+def _owned(prediction_id: str, owner: str | None) -> Update:
+    return update(predictions).where(predictions.c.id == prediction_id, predictions.c.owner == owner)

@@ -1,0 +1,136 @@
+"""Database: where a read begins and ends, and where a transaction does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Protocol
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from db.errors import translated
+from db.group_commit import GroupCommit
+
+Synchronous = Literal["NORMAL", "FULL", "EXTRA"]
+
+
+class Database:
+    """A SQLite file (`sqlite+aiosqlite:///foretell.db`) or a PostgreSQL database (`postgresql+asyncpg://…`).
+
+    SQLite runs in WAL mode with foreign keys on: any number of readers beside one writer, whose
+    concurrent transactions share their commits. PostgreSQL uses one pool for both.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: Synchronous = "FULL",
+        busy_timeout_ms: int = 5000,
+        pool_size: int = 10,
+    ) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._transactions: Transactions
+        if self.is_sqlite:
+            pragmas = _pragmas(synchronous, busy_timeout_ms)
+            self._reader = _sqlite_engine(url, [*pragmas, "PRAGMA query_only = ON"], min(pool_size, 4))
+            self._writer = _sqlite_engine(url, pragmas, 1)
+            self._transactions = GroupCommit(self._writer)
+        else:
+            self._writer = create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)
+            self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            self._transactions = _EngineTransactions(self._writer)
+
+    @property
+    def engines(self) -> tuple[AsyncEngine, ...]:
+        """The engines beneath, the writer first, for migrations and for those who count statements."""
+        return (self._writer, self._reader) if self.is_sqlite else (self._writer,)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Lends a connection for reading; each statement sees the newest committed rows.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        with translated():
+            async with self._reader.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Opens a transaction that commits when the block ends, and rolls back when it raises.
+
+        What the block wrote is durable when `write` returns.
+
+        Raises:
+            UniqueViolationError: another row has a value that must be unique.
+            DatabaseUnavailableError: the database does not answer; nothing was written.
+        """
+        with translated():
+            async with self._transactions.transaction() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._transactions.close()
+        for engine in self.engines:
+            await engine.dispose()
+
+
+class Transactions(Protocol):
+    """How writing transactions are opened and committed."""
+
+    def transaction(self) -> Any:
+        """Returns an async context manager that yields a connection in a transaction."""
+
+    async def close(self) -> None:
+        """Gives back what the transactions held."""
+
+
+class _EngineTransactions:
+    """One transaction, one connection of the pool: the server groups the commits itself."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+
+def _pragmas(synchronous: Synchronous, busy_timeout_ms: int) -> list[str]:
+    return [
+        f"PRAGMA busy_timeout = {int(busy_timeout_ms)}",
+        "PRAGMA journal_mode = WAL",
+        f"PRAGMA synchronous = {synchronous}",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA temp_store = MEMORY",
+        "PRAGMA cache_size = -65536",  # 64 MiB a connection
+    ]
+
+
+def _sqlite_engine(url: str, pragmas: list[str], pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_reset_on_return=None,  # outside a transaction there is nothing to reset
+        isolation_level="AUTOCOMMIT",  # BEGIN IMMEDIATE is GroupCommit's; a single SELECT needs none
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    return engine

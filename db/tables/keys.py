@@ -1,0 +1,43 @@
+"""Projects and the API keys that act for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import LargeBinary
+from sqlmodel import Field, SQLModel
+
+from db.tables.base import id_field, reference, table_of
+from db.types import Json, Time, now
+
+
+class ProjectRow(SQLModel, table=True):
+    """A tenant: its rows are invisible to every other project."""
+
+    __tablename__ = "project"
+
+    id: str = id_field()
+    name: str = Field(unique=True, max_length=100)
+    tier: str = Field(default="free", max_length=32)
+    created_at: datetime = Field(default_factory=now, sa_type=Time)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A key of a project: the hash of its secret, never the secret."""
+
+    __tablename__ = "api_key"
+
+    id: str = id_field()
+    project_id: str = reference("project.id")
+    name: str = Field(max_length=100)
+    prefix: str = Field(max_length=16, unique=True)
+    secret_hash: bytes = Field(sa_type=LargeBinary)
+    scopes: list[str] = Field(sa_type=Json)
+    created_at: datetime = Field(default_factory=now, sa_type=Time)
+    last_used_at: datetime | None = Field(default=None, sa_type=Time)
+    expires_at: datetime | None = Field(default=None, sa_type=Time)
+    revoked_at: datetime | None = Field(default=None, sa_type=Time)
+
+
+projects = table_of(ProjectRow)
+api_keys = table_of(ApiKeyRow)
