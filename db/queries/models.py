@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, String, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, case, func, insert, or_, select, update
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +19,7 @@ ORDERS: Mapping[str, tuple[Any, ...]] = {
     "UPDATED_AT": (models.c.updated_at, models.c.id),
     "NAME": (models.c.name, models.c.id),
 }
+BEST_STATUS_FIRST = ("READY", "DEGRADED", "LOADING", "PENDING", "FAILED", "RETIRED")
 VERSIONS_NEWEST_FIRST = Order("CREATED_AT", (model_versions.c.id,), descending=True)
 
 
@@ -153,6 +155,22 @@ async def change_version(connection: AsyncConnection, version_id: str, **changes
     """Changes columns of a version."""
     statement = update(model_versions).where(model_versions.c.id == version_id)
     await connection.execute(statement.values(**changes))
+
+
+async def change_model_status(connection: AsyncConnection, model_id: str, at: datetime) -> None:
+    """Gives a model the best status that one of its versions has."""
+    ranked = case(
+        {status: rank for rank, status in enumerate(BEST_STATUS_FIRST)}, value=model_versions.c.status
+    )
+    best = (
+        select(model_versions.c.status)
+        .where(model_versions.c.model_id == model_id)
+        .order_by(ranked)
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = update(models).where(models.c.id == model_id)
+    await connection.execute(statement.values(status=func.coalesce(best, "PENDING"), updated_at=at))
 
 
 async def add_price(connection: AsyncConnection, row: PriceRow) -> None:

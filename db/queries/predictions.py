@@ -185,9 +185,18 @@ async def expire_leases(connection: AsyncConnection, at: datetime) -> None:
 async def take_over(
     connection: AsyncConnection, row: PredictionRow, owner: str, lease_until: datetime
 ) -> bool:
-    """Makes an abandoned prediction QUEUED again, for a new owner; returns whether nobody was faster."""
+    """Makes an abandoned prediction QUEUED again, for a new owner; returns whether nobody was faster.
+
+    The attempt that was cut short counts, so that one which kills its process is not tried for ever.
+    """
     statement = _owned(row.id, row.owner).where(predictions.c.lease_until == row.lease_until)
-    changes = statement.values(status="QUEUED", started_at=None, owner=owner, lease_until=lease_until)
+    changes = statement.values(
+        status="QUEUED",
+        started_at=None,
+        attempts=predictions.c.attempts + 1,
+        owner=owner,
+        lease_until=lease_until,
+    )
     return (await connection.execute(changes)).rowcount == 1
 
 

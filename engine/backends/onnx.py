@@ -1,0 +1,195 @@
+"""OnnxBackend: ONNX files in this process, run by ONNX Runtime in threads, calls batched on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from engine.backends.base import Event, Metadata, Result, VersionSpec
+from engine.backends.tabular import TabularCodec
+from engine.backends.tensors import Array, decode_tensor, encode_tensor
+from engine.batching import MicroBatcher
+from engine.errors import ModelError
+from engine.values import PredictionData, TensorDatatype, TensorSpec, Usage, UsageSource
+
+DEFAULT_BATCH_SIZE = 64
+DEFAULT_BATCH_DELAY_MS = 2.0
+
+ONNX_TYPES = {
+    "tensor(bool)": TensorDatatype.BOOL,
+    "tensor(int8)": TensorDatatype.INT8,
+    "tensor(int16)": TensorDatatype.INT16,
+    "tensor(int32)": TensorDatatype.INT32,
+    "tensor(int64)": TensorDatatype.INT64,
+    "tensor(uint8)": TensorDatatype.UINT8,
+    "tensor(uint16)": TensorDatatype.UINT16,
+    "tensor(uint32)": TensorDatatype.UINT32,
+    "tensor(uint64)": TensorDatatype.UINT64,
+    "tensor(float16)": TensorDatatype.FP16,
+    "tensor(float)": TensorDatatype.FP32,
+    "tensor(double)": TensorDatatype.FP64,
+    "tensor(string)": TensorDatatype.BYTES,
+}
+
+Feeds = dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    outputs: dict[str, Array]
+    inference_ms: float
+
+
+class OnnxBackend:
+    """Serves tabular and tensor tasks from an ONNX file.
+
+    Config: `path`, `sha256` (optional, checked), `labels` (classifiers), `maxBatchDelayMs`. Inputs
+    and outputs are read from the file. Every input's first dimension is the batch; a model whose
+    first dimension is fixed is never batched.
+    """
+
+    is_repeatable = True
+
+    def __init__(self, spec: VersionSpec, executor: Executor) -> None:
+        self._spec = spec
+        self._executor = executor
+        self._session: ort.InferenceSession | None = None
+        self._codec: TabularCodec | None = None
+        self._batcher = MicroBatcher(
+            self._run_batch,
+            max_size=spec.max_batch_size or DEFAULT_BATCH_SIZE,
+            max_delay_seconds=spec.config.get("maxBatchDelayMs", DEFAULT_BATCH_DELAY_MS) / 1000,
+        )
+        self._batches = False
+
+    async def load(self) -> Metadata:
+        """Opens the file and returns its inputs and outputs.
+
+        Raises:
+            ModelError: the file is missing, changed, broken, or does not fit the task.
+        """
+        loop = asyncio.get_running_loop()
+        self._session = session = await loop.run_in_executor(self._executor, _open, self._spec.config)
+        inputs, outputs = _specs(session.get_inputs()), _specs(session.get_outputs())
+        if self._spec.task.member == "tabular":
+            self._codec = TabularCodec.of(self._spec)
+            _check_tabular(inputs, self._codec)
+        self._batches = all(spec.shape and spec.shape[0] == -1 for spec in (*inputs, *outputs))
+        return Metadata(inputs, outputs)
+
+    async def predict(self, data: PredictionData) -> AsyncIterator[Event]:
+        """Yields one result; `inference_ms` is the time of the batch that it was in.
+
+        Raises:
+            ModelError: ONNX Runtime refused the input.
+        """
+        if self._codec is not None:
+            records = data.value["records"]
+            if not records:
+                yield Result({"results": []}, Usage(UsageSource.COUNTED, records=0), 0.0)
+                return
+            answer = await self._submit({self._input_name: self._codec.encode(records)})
+            scores = next(iter(answer.outputs.values()))
+            output: dict[str, Any] = {"results": self._codec.decode(scores)}
+            yield Result(output, Usage(UsageSource.COUNTED, records=len(records)), answer.inference_ms)
+        else:
+            feeds = {tensor["name"]: decode_tensor(tensor) for tensor in data.value["tensors"]}
+            answer = await self._submit(feeds)
+            tensors = [encode_tensor(name, array) for name, array in answer.outputs.items()]
+            usage = Usage(UsageSource.COUNTED, records=_rows(feeds) if self._batches else 1)
+            yield Result({"tensors": tensors}, usage, answer.inference_ms)
+
+    async def close(self) -> None:
+        """Lets go of the session and its memory."""
+        self._session = None
+
+    @property
+    def _input_name(self) -> str:
+        assert self._session is not None
+        return str(self._session.get_inputs()[0].name)
+
+    async def _submit(self, feeds: Feeds) -> _Answer:
+        if self._batches:
+            return await self._batcher.submit(feeds, _rows(feeds))
+        return (await self._run_batch([feeds]))[0]
+
+    async def _run_batch(self, batch: Sequence[Feeds]) -> Sequence[_Answer]:
+        if self._session is None:
+            raise ModelError(f"{self._spec.name} is closed.", retryable=True)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, _run, self._session, batch)
+
+
+def _open(config: dict[str, Any]) -> ort.InferenceSession:
+    path = Path(config["path"])
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The model file can not be read: {error.strerror}.") from error
+    wanted = config.get("sha256")
+    if wanted and hashlib.sha256(content).hexdigest() != wanted:
+        raise ModelError("The model file is not the one that was registered: its sha256 differs.")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # threads serve requests; small models lose by splitting one
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"ONNX Runtime can not load the model file: {error}") from error
+
+
+def _specs(arguments: Sequence[Any]) -> tuple[TensorSpec, ...]:
+    def dimension(size: Any) -> int:
+        return size if isinstance(size, int) else -1
+
+    unknown = [argument.type for argument in arguments if argument.type not in ONNX_TYPES]
+    if unknown:
+        raise ModelError(f"The model has inputs or outputs of a kind that can not be served: {unknown[0]}.")
+    return tuple(
+        TensorSpec(argument.name, ONNX_TYPES[argument.type], tuple(map(dimension, argument.shape)))
+        for argument in arguments
+    )
+
+
+def _check_tabular(inputs: tuple[TensorSpec, ...], codec: TabularCodec) -> None:
+    width = len(codec.features)
+    if len(inputs) != 1 or len(inputs[0].shape) != 2 or inputs[0].shape[1] not in (-1, width):
+        raise ModelError(f"A tabular model takes one input [-1, {width}], a column for each property.")
+
+
+def _rows(feeds: Feeds) -> int:
+    return max((int(array.shape[0]) if array.ndim else 1 for array in feeds.values()), default=1)
+
+
+def _run(session: ort.InferenceSession, batch: Sequence[Feeds]) -> list[_Answer]:
+    """Runs a batch as one call: joins the feeds row by row, and cuts the outputs at the same places."""
+    started = time.perf_counter()
+    names = [output.name for output in session.get_outputs()]
+    joined = batch[0] if len(batch) == 1 else _joined(batch)
+    try:
+        outputs = session.run(names, joined)
+    except Exception as error:
+        raise ModelError(f"ONNX Runtime refused the input: {error}") from error
+    elapsed_ms = (time.perf_counter() - started) * 1000
+    if len(batch) == 1:
+        return [_Answer(dict(zip(names, outputs, strict=True)), elapsed_ms)]
+    cuts = np.cumsum([_rows(feeds) for feeds in batch])[:-1]
+    pieces = [np.split(output, cuts) for output in outputs]
+    return [_Answer(dict(zip(names, piece, strict=True)), elapsed_ms) for piece in zip(*pieces, strict=True)]
+
+
+def _joined(batch: Sequence[Feeds]) -> Feeds:
+    try:
+        return {name: np.concatenate([feeds[name] for feeds in batch]) for name in batch[0]}
+    except ValueError as error:  # other inner shapes: the batcher runs each alone
+        raise ModelError("The inputs of a batch have different shapes.") from error

@@ -1,0 +1,73 @@
+"""Tabular tasks over tensors: records in, labels and probabilities or values out.
+
+A record is a flat JSON object; the order of its schema's `properties` is the order of the features
+in the model's one input tensor. Used by every backend that serves tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.backends.base import VersionSpec
+from engine.backends.tensors import Array
+from engine.errors import ModelError
+from engine.values import ModelTask
+
+
+@dataclass(frozen=True, slots=True)
+class TabularCodec:
+    """Turns records into a float32 matrix [records, features] and the model's answer into results."""
+
+    features: tuple[str, ...]
+    labels: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, spec: VersionSpec) -> TabularCodec:
+        """Returns the codec of a version.
+
+        Raises:
+            ModelError: the version has no input schema, or a classifier no labels.
+        """
+        if not spec.input_schema or not spec.input_schema.get("properties"):
+            raise ModelError(f"{spec.name} is tabular and needs an inputSchema with properties.")
+        features = tuple(spec.input_schema["properties"])
+        if spec.task is not ModelTask.TABULAR_CLASSIFICATION:
+            return cls(features, None)
+        labels = spec.config.get("labels")
+        if not labels:
+            raise ModelError(f"{spec.name} is a classifier and needs labels.")
+        return cls(features, tuple(labels))
+
+    def encode(self, records: Sequence[dict[str, Any]]) -> Array:
+        """Returns the matrix of some records; a feature a record leaves out is NaN."""
+        rows = [[record.get(feature, np.nan) for feature in self.features] for record in records]
+        return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(self.features))
+
+    def decode(self, scores: Array) -> list[dict[str, Any]]:
+        """Returns a result for each row of [records, classes] probabilities or [records, 1] values.
+
+        Raises:
+            ModelError: the model's answer has not that shape, or is not a number.
+        """
+        width = 1 if self.labels is None else len(self.labels)
+        if scores.ndim == 1:
+            scores = scores[:, None]
+        if scores.ndim != 2 or scores.shape[1] != width or not np.isfinite(scores).all():
+            raise ModelError(f"The model answered {list(scores.shape)} where [-1, {width}] numbers belong.")
+        if self.labels is None:
+            return [{"value": value} for value in scores[:, 0].tolist()]
+        return [self._classified(row) for row in scores.tolist()]
+
+    def _classified(self, probabilities: list[float]) -> dict[str, Any]:
+        assert self.labels is not None
+        best = max(range(len(probabilities)), key=probabilities.__getitem__)
+        pairs = zip(self.labels, probabilities, strict=True)
+        return {
+            "label": self.labels[best],
+            "score": probabilities[best],
+            "probabilities": [{"label": label, "probability": value} for label, value in pairs],
+        }

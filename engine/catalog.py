@@ -1,0 +1,139 @@
+"""Catalog: which models, versions and prices there are, kept in memory and read again when they change.
+
+Every prediction needs them and they seldom change, so a prediction costs no statement to find its
+version, its checker and its price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from db.queries import models as queries
+from db.session import Database
+from db.tables import ModelRow, ModelVersionRow, PriceRow
+from engine.backends.base import VersionSpec
+from engine.errors import ModelNotReadyError, NotFoundError
+from engine.values import ModelRef, ServingStatus, VersionRef
+
+
+@dataclass(slots=True)
+class CatalogVersion:
+    """A version with what a prediction needs of it."""
+
+    row: ModelVersionRow
+    model: ModelRow
+    spec: VersionSpec
+    prices: list[PriceRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class CatalogModel:
+    """A model with its versions by id, oldest first."""
+
+    row: ModelRow
+    versions: dict[str, CatalogVersion] = field(default_factory=dict)
+
+    @property
+    def default(self) -> CatalogVersion | None:
+        """The version used when a request names none."""
+        if self.row.default_version_id is not None:
+            return self.versions.get(self.row.default_version_id)
+        return next(reversed(self.versions.values()), None)
+
+
+class Catalog:
+    """The registry as last read from the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._models: Mapping[str, CatalogModel] = {}
+        self._names: Mapping[tuple[str | None, str], CatalogModel] = {}
+        self._versions: Mapping[str, CatalogVersion] = {}
+
+    async def refresh(self) -> None:
+        """Reads everything again.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer; the catalog stays as it was.
+        """
+        async with self._database.read() as connection:
+            model_rows, version_rows, price_rows = await queries.everything(connection)
+        models = {row.id: CatalogModel(row) for row in model_rows}
+        versions: dict[str, CatalogVersion] = {}
+        for row in version_rows:
+            model = models[row.model_id]
+            spec = VersionSpec.from_row(row, model_name=model.row.name, task=model.row.task)
+            versions[row.id] = model.versions[row.id] = CatalogVersion(row, model.row, spec)
+        for price in price_rows:
+            versions[price.model_version_id].prices.append(price)
+        self._models, self._versions = models, versions
+        self._names = {(model.row.project_id, model.row.name): model for model in models.values()}
+
+    def versions(self) -> Sequence[CatalogVersion]:
+        """Returns every version of every model."""
+        return list(self._versions.values())
+
+    def version_by_id(self, version_id: str) -> CatalogVersion | None:
+        """Returns a version whatever project it belongs to; for work that was accepted before."""
+        return self._versions.get(version_id)
+
+    def model(self, project_id: str, ref: ModelRef) -> CatalogModel:
+        """Finds a model that a project sees.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        if ref.id is not None:
+            found = self._models.get(ref.id)
+        else:
+            name = ref.name or ""
+            found = self._names.get((project_id, name)) or self._names.get((None, name))
+        if found is None or found.row.project_id not in (None, project_id):
+            member = "id" if ref.id is not None else "name"
+            raise NotFoundError(
+                f"There is no model {(ref.id or ref.name)!r}.", path=("input", "model", member)
+            )
+        return found
+
+    def version(self, model: CatalogModel, ref: VersionRef | None) -> CatalogVersion:
+        """Finds the version of a model that a request means.
+
+        Raises:
+            NotFoundError: the model has no such version.
+            ModelNotReadyError: the request names none, and the model has none.
+        """
+        if ref is None:
+            if model.default is None:
+                raise ModelNotReadyError(f"The model {model.row.name!r} has no version yet.")
+            return model.default
+        if ref.id is not None:
+            found = model.versions.get(ref.id)
+        else:
+            wanted = ref.version
+            found = next((v for v in model.versions.values() if v.row.version == wanted), None)
+        if found is None:
+            member = "id" if ref.id is not None else "version" if ref.version is not None else "alias"
+            wanted = ref.id or ref.version or ref.alias
+            message = f"The model {model.row.name!r} has no version {wanted!r}."
+            raise NotFoundError(message, path=("input", "version", member))
+        return found
+
+
+def require_ready(version: CatalogVersion) -> None:
+    """Returns if a version may be asked.
+
+    Raises:
+        ModelNotReadyError: it is still loading (retryable), failed, or was retired.
+    """
+    status = ServingStatus(version.row.status)
+    if status in (ServingStatus.READY, ServingStatus.DEGRADED):
+        return
+    reason = f": {version.row.status_reason}" if version.row.status_reason else ""
+    raise ModelNotReadyError(
+        f"{version.spec.name} is {status}{reason}.",
+        status=status,
+        path=("input", "model"),
+        retryable=status in (ServingStatus.PENDING, ServingStatus.LOADING),
+        retry_after_seconds=1.0 if status in (ServingStatus.PENDING, ServingStatus.LOADING) else None,
+    )

@@ -1,0 +1,114 @@
+"""InputChecker: says everything that is wrong with an input, before anything is spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jsonschema_rs
+
+from engine.backends.base import VersionSpec
+from engine.backends.tensors import check_tensors
+from engine.errors import InvalidInputError, ManyErrors, ModelError, PayloadTooLargeError
+from engine.values import PredictionData
+
+MAX_RECORDS = 1000
+MAX_PROBLEMS = 100
+DATA = ("input", "data")
+
+
+class InputChecker:
+    """Checks inputs of one version against its task, `inputSchema` and tensor specs."""
+
+    def __init__(self, spec: VersionSpec) -> None:
+        self._spec = spec
+        self._validator: Any = None
+        if spec.input_schema is not None:
+            try:
+                self._validator = jsonschema_rs.validator_for(spec.input_schema)
+            except (jsonschema_rs.ValidationError, ValueError) as error:
+                raise ModelError(f"The inputSchema of {spec.name} is not a JSON Schema: {error}") from error
+
+    def check(self, data: PredictionData) -> None:
+        """Returns if the version can take the input.
+
+        Raises:
+            InvalidInputError: one thing is wrong; `path` leads to it from the mutation's arguments.
+            ManyErrors: several things are, at most 100 of them named.
+        """
+        member = self._spec.task.member
+        if data.member != member:
+            message = f"{self._spec.name} does {self._spec.task}: give `{member}`, not `{data.member}`."
+            raise InvalidInputError(message, path=(*DATA, data.member), constraint=f"member == {member}")
+        if member == "tabular":
+            self._check_records(data.value["records"])
+        elif member == "tensor":
+            _raise_all(check_tensors(data.value["tensors"], self._spec.inputs), (*DATA, "tensor", "tensors"))
+
+    def _check_records(self, records: Any) -> None:
+        path = (*DATA, "tabular", "records")
+        if not isinstance(records, list):
+            raise InvalidInputError("The records are a JSON array of objects.", path=path, constraint="array")
+        if len(records) > MAX_RECORDS:
+            message = (
+                f"{len(records)} records are more than the {MAX_RECORDS} of one prediction: use submitBatch."
+            )
+            raise PayloadTooLargeError(
+                message, path=path, constraint=f"maxItems: {MAX_RECORDS}", received=len(records)
+            )
+        problems: list[InvalidInputError] = []
+        for index, record in enumerate(records):
+            if not self._is_valid(record):
+                problems += self._problems(record, index)
+                if len(problems) >= MAX_PROBLEMS:
+                    break
+        _raise_all(problems[:MAX_PROBLEMS], path)
+
+    def _is_valid(self, record: Any) -> bool:
+        if self._validator is None:
+            return isinstance(record, dict)
+        return bool(self._validator.is_valid(record))
+
+    def _problems(self, record: Any, index: int) -> list[InvalidInputError]:
+        if not isinstance(record, dict):
+            message = f"Record {index} is not an object."
+            return [InvalidInputError(message, path=(index,), constraint="type", received=_short(record))]
+        return [_invalid(error, index) for error in self._validator.iter_errors(record)]
+
+
+def _invalid(error: Any, index: int) -> InvalidInputError:
+    """Returns our form of one JSON Schema violation; its path leads to the value that is wrong or missing."""
+    path = [index, *error.instance_path]
+    details = error.kind.as_dict()
+    if "property" in details:
+        path.append(details["property"])
+    elif details.get("unexpected"):
+        path.append(details["unexpected"][0])
+    where = ".".join(str(step) for step in path[1:])
+    message = f"Record {index}, {where}: {error.message}" if where else f"Record {index}: {error.message}"
+    return InvalidInputError(
+        f"{message}.", path=path, constraint=error.kind.name, received=_short(error.instance)
+    )
+
+
+def _short(value: Any) -> Any:
+    """Returns a value as an error may carry it: no containers, no long texts."""
+    if isinstance(value, dict | list):
+        return None
+    return value[:200] if isinstance(value, str) else value
+
+
+def _raise_all(problems: Sequence[InvalidInputError], prefix: tuple[str, ...]) -> None:
+    placed = [
+        InvalidInputError(
+            problem.message,
+            path=(*prefix, *(problem.path or ())),
+            constraint=problem.constraint,
+            received=problem.received,
+        )
+        for problem in problems
+    ]
+    if len(placed) == 1:
+        raise placed[0]
+    if placed:
+        raise ManyErrors(placed)

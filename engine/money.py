@@ -1,0 +1,71 @@
+"""Money as integers of nano units (10⁻⁹ of a currency's unit), and what a prediction costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from db.tables import PriceRow
+from engine.values import Usage
+
+NANOS = 1_000_000_000
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount in nano units of a currency (ISO 4217)."""
+
+    nanos: int
+    currency: str
+
+
+def to_nanos(amount: Decimal) -> int:
+    """Returns an amount in nano units.
+
+    Raises:
+        ValueError: the amount is finer than a nano unit.
+    """
+    nanos = amount * NANOS
+    if nanos != nanos.to_integral_value():
+        raise ValueError(f"{amount} has more than nine decimals")
+    return int(nanos)
+
+
+def from_nanos(nanos: int) -> Decimal:
+    """Returns nano units as an amount, without trailing zeros."""
+    amount = Decimal(nanos) / NANOS
+    return amount.quantize(Decimal(1)) if amount == amount.to_integral_value() else amount.normalize()
+
+
+def price_at(prices: Sequence[PriceRow], time: datetime) -> PriceRow | None:
+    """Returns the price that holds at a time, from a version's prices in order of `valid_from`."""
+    valid = [price for price in prices if price.valid_from <= time]
+    return valid[-1] if valid else None
+
+
+def cost_of(price: PriceRow | None, usage: Usage) -> Cost | None:
+    """Returns what a usage costs, rounded half up to a nano unit; None where a price is not known.
+
+    A price that is null counts as unknown for what was used of it, never as free. Input tokens that
+    the provider had cached cost the cached price, where there is one.
+    """
+    if price is None:
+        return None
+    cached = usage.cached_input_tokens or 0
+    fresh = (usage.input_tokens or 0) - cached
+    cached_price = price.cached_input_nanos_per_million
+    parts = (
+        (fresh, price.input_nanos_per_million),
+        (cached, price.input_nanos_per_million if cached_price is None else cached_price),
+        (usage.output_tokens or 0, price.output_nanos_per_million),
+    )
+    if any(tokens and per_million is None for tokens, per_million in parts):
+        return None
+    if price.nanos_per_prediction is None and usage.input_tokens is None and usage.output_tokens is None:
+        return None
+    per_token = sum(tokens * (per_million or 0) for tokens, per_million in parts)
+    tokens_cost = (per_token + MILLION // 2) // MILLION
+    return Cost(tokens_cost + (price.nanos_per_prediction or 0), price.currency)

@@ -1,0 +1,210 @@
+"""The words of the domain: enums and small immutable values that every layer above the database shares.
+
+The JSON that predictions carry has these shapes (keys as in the GraphQL contract):
+
+input    tabular    {"records": [{…}, …]}
+         tensor     {"tensors": [{"name", "datatype", "shape", "data" | "base64"}, …]}
+         text       {"prompt": str | "messages": [{"role", "content"}, …], "parameters": {…}}
+         embedding  {"texts": [str, …]}
+output   tabular    {"results": [{"value"} | {"label", "score", "probabilities": [{"label", "probability"}]}]}
+         tensor     {"tensors": [{"name", "datatype", "shape", "data"}, …]}
+         text       {"text", "finishReason", "lastSequence"}
+         embedding  {"dimensions", "embeddings": [[float, …], …]}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    MODELS_READ = "MODELS_READ"
+    MODELS_WRITE = "MODELS_WRITE"
+    PREDICTIONS_READ = "PREDICTIONS_READ"
+    PREDICTIONS_WRITE = "PREDICTIONS_WRITE"
+    JOBS_READ = "JOBS_READ"
+    JOBS_WRITE = "JOBS_WRITE"
+    USAGE_READ = "USAGE_READ"
+    KEYS_ADMIN = "KEYS_ADMIN"
+
+
+class ModelTask(StrEnum):
+    """What a model does; decides which input it takes and which output it gives."""
+
+    TABULAR_CLASSIFICATION = "TABULAR_CLASSIFICATION"
+    TABULAR_REGRESSION = "TABULAR_REGRESSION"
+    TENSOR = "TENSOR"
+    TEXT_GENERATION = "TEXT_GENERATION"
+    EMBEDDING = "EMBEDDING"
+
+    @property
+    def member(self) -> str:
+        """The member of PredictionDataInput that this task takes."""
+        return _MEMBERS[self]
+
+
+_MEMBERS = {
+    ModelTask.TABULAR_CLASSIFICATION: "tabular",
+    ModelTask.TABULAR_REGRESSION: "tabular",
+    ModelTask.TENSOR: "tensor",
+    ModelTask.TEXT_GENERATION: "text",
+    ModelTask.EMBEDDING: "embedding",
+}
+
+
+class ServingStatus(StrEnum):
+    """Whether a model or version can answer: PENDING → LOADING → READY | FAILED, then DEGRADED, RETIRED."""
+
+    PENDING = "PENDING"
+    LOADING = "LOADING"
+    READY = "READY"
+    DEGRADED = "DEGRADED"
+    FAILED = "FAILED"
+    RETIRED = "RETIRED"
+
+
+class BackendKind(StrEnum):
+    """What serves a version: a file in this process, or a server that speaks a known protocol."""
+
+    ONNX = "ONNX"
+    OPENAI = "OPENAI"
+    OPEN_INFERENCE = "OPEN_INFERENCE"
+
+
+class TensorDatatype(StrEnum):
+    """The tensor element types of the Open Inference Protocol v2."""
+
+    BOOL = "BOOL"
+    INT8 = "INT8"
+    INT16 = "INT16"
+    INT32 = "INT32"
+    INT64 = "INT64"
+    UINT8 = "UINT8"
+    UINT16 = "UINT16"
+    UINT32 = "UINT32"
+    UINT64 = "UINT64"
+    FP16 = "FP16"
+    FP32 = "FP32"
+    FP64 = "FP64"
+    BYTES = "BYTES"
+
+
+class PredictionStatus(StrEnum):
+    """QUEUED → RUNNING → SUCCEEDED | FAILED | CANCELED. A terminal status never changes."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether this status never changes again."""
+        return self not in (PredictionStatus.QUEUED, PredictionStatus.RUNNING)
+
+
+class FinishReason(StrEnum):
+    """Why a generation ended."""
+
+    STOP = "STOP"
+    LENGTH = "LENGTH"
+    CONTENT_FILTER = "CONTENT_FILTER"
+    CANCELED = "CANCELED"
+
+
+class ChatRole(StrEnum):
+    """Who says a chat message."""
+
+    SYSTEM = "SYSTEM"
+    USER = "USER"
+    ASSISTANT = "ASSISTANT"
+    TOOL = "TOOL"
+
+
+class UsageSource(StrEnum):
+    """Who counted the tokens: the model's server, our tokenizer, or an estimate from the text's length."""
+
+    PROVIDER = "PROVIDER"
+    COUNTED = "COUNTED"
+    ESTIMATED = "ESTIMATED"
+
+
+class ExplanationMethod(StrEnum):
+    """How attributions are found: each feature hidden in turn, or revealed in random orders (Shapley)."""
+
+    OCCLUSION = "OCCLUSION"
+    PERMUTATION = "PERMUTATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is asking: the project and key of a request, and what that key may do."""
+
+    project_id: str
+    api_key_id: str | None
+    display_name: str
+    scopes: frozenset[Scope]
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model by id or by name; exactly one is set."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A version of a model by id, by its version string or by an alias; exactly one is set."""
+
+    id: str | None = None
+    version: str | None = None
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionData:
+    """An input: the member of PredictionDataInput it came in (`"tabular"`, …) and its JSON."""
+
+    member: str
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """What `predict` is asked. `wait_ms` is how long the caller waits, not how long the work may take."""
+
+    model: ModelRef
+    data: PredictionData
+    version: VersionRef | None = None
+    wait_ms: int = 10_000
+    explain: ExplanationMethod | None = None
+    metadata: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """The name, element type and shape of one tensor of a version; -1 is a dynamic dimension."""
+
+    name: str
+    datatype: TensorDatatype
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a prediction used; None where it does not apply to the task."""
+
+    source: UsageSource
+    records: int | None = None
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
