@@ -44,6 +44,7 @@ class Page(Generic[Row]):
     """Rows in the asked order, and whether there are more on either side."""
 
     rows: Sequence[Row]
+    order: Order
     has_previous: bool
     has_next: bool
 
@@ -54,7 +55,7 @@ async def read_page(
     """Reads one page of a statement with one query: `size` rows and one more to know of a next page."""
     statement = _within(statement, order, window).order_by(*_sorting(order, window.backwards))
     rows = (await connection.execute(statement.limit(window.size + 1))).all()
-    return _page(rows, window)
+    return _page(rows, order, window)
 
 
 async def read_page_per_parent(
@@ -84,7 +85,9 @@ async def read_page_per_parent(
     for row in (await connection.execute(joined.where(key.in_(parents)))).all():
         children[getattr(row, foreign.key)].append(row)
     down = order.descending != window.backwards
-    return [_page(sorted(children[parent], key=order.place, reverse=down), window) for parent in parents]
+    return [
+        _page(sorted(children[parent], key=order.place, reverse=down), order, window) for parent in parents
+    ]
 
 
 def _joined_laterally(limited: Select[Any], key: Column[Any]) -> Select[Any]:
@@ -122,9 +125,9 @@ def _beyond(columns: Sequence[Column[Any]], place: Place, down: bool) -> ColumnE
     return and_(at, or_(beyond, _beyond(columns[1:], place[1:], down)))
 
 
-def _page(rows: Sequence[Any], window: Window) -> Page[Any]:
+def _page(rows: Sequence[Any], order: Order, window: Window) -> Page[Any]:
     more = len(rows) > window.size
     rows = rows[: window.size]
     if window.backwards:
-        return Page(rows[::-1], has_previous=more, has_next=window.place is not None)
-    return Page(rows, has_previous=window.place is not None, has_next=more)
+        return Page(rows[::-1], order, has_previous=more, has_next=window.place is not None)
+    return Page(rows, order, has_previous=window.place is not None, has_next=more)

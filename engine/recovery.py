@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from db.errors import DatabaseUnavailableError
 from db.queries import predictions as queries
@@ -53,5 +54,5 @@ class Recovery:
     async def take_over_everything(self) -> int:
         """The same at the start of a process that is alone with the database: every owner is gone."""
         async with self._database.write() as connection:
-            await queries.expire_leases(connection, now())
+            await queries.expire_leases(connection, now() - timedelta(seconds=1))
         return await self.take_over()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, String, case, func, insert, or_, s
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.filters import ModelFilter
 from db.pages import Order, Page, Window, read_page, read_page_per_parent
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow, model_versions, models, prices
 
@@ -21,16 +21,6 @@ ORDERS: Mapping[str, tuple[Any, ...]] = {
 }
 BEST_STATUS_FIRST = ("READY", "DEGRADED", "LOADING", "PENDING", "FAILED", "RETIRED")
 VERSIONS_NEWEST_FIRST = Order("CREATED_AT", (model_versions.c.id,), descending=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFilter:
-    """Which models: each list means any of these, `search` a part of the name, ignoring case."""
-
-    task: tuple[str, ...] | None = None
-    status: tuple[str, ...] | None = None
-    tags: tuple[str, ...] | None = None
-    search: str | None = None
 
 
 def order(name: str, *, descending: bool) -> Order:

@@ -7,13 +7,13 @@ owner) it starts from, and tells by its row count whether it was the one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, Select, Update, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.filters import PredictionFilter
 from db.pages import Order, Page, Window, read_page, read_page_per_parent
 from db.tables.base import columns_but
 from db.tables.models import model_versions, models
@@ -34,19 +34,6 @@ PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
     "model": (predictions.c.model_id, models.c.id),
     "model_version": (predictions.c.model_version_id, model_versions.c.id),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionFilter:
-    """Which predictions: each tuple means any of these; times are half open, `since <= t < until`."""
-
-    status: tuple[str, ...] | None = None
-    model_id: tuple[str, ...] | None = None
-    model_version_id: tuple[str, ...] | None = None
-    api_key_id: tuple[str, ...] | None = None
-    cached: bool | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 def order(name: str, *, descending: bool) -> Order:

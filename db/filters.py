@@ -1,0 +1,29 @@
+"""What lists can be narrowed to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFilter:
+    """Which models: each list means any of these, `search` a part of the name, ignoring case."""
+
+    task: tuple[str, ...] | None = None
+    status: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    search: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionFilter:
+    """Which predictions: each tuple means any of these; times are half open, `since <= t < until`."""
+
+    status: tuple[str, ...] | None = None
+    model_id: tuple[str, ...] | None = None
+    model_version_id: tuple[str, ...] | None = None
+    api_key_id: tuple[str, ...] | None = None
+    cached: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None

@@ -1,0 +1,121 @@
+"""Definitions: the TOML form of models, in which an operator says what to serve.
+
+The file of the embedded models, `foretell/embedded/models.toml`, is an example of every part.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.values import BackendKind, ModelTask
+
+NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
+
+JsonOrPath = dict[str, Any] | str
+
+
+class DefinitionError(Exception):
+    """A registry file is wrong. The message is one line that names the place."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackendDefinition(_Part):
+    """What serves a version; paths are relative to the registry file."""
+
+    kind: BackendKind
+    path: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    tokenizer: str | None = None
+    config: str | None = None
+
+
+class PriceDefinition(_Part):
+    """What a version costs; an amount that is left out is unknown, not free."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    input_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None
+    cached_input_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None
+    output_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None
+    per_prediction: Annotated[Decimal, Field(ge=0)] | None = None
+
+
+class VersionDefinition(_Part):
+    """One version of a model. `baseline` is each feature's training mean, for explanations."""
+
+    version: Annotated[str, Field(min_length=1, max_length=64)]
+    backend: BackendDefinition
+    labels: list[str] | None = None
+    input_schema: JsonOrPath | None = None
+    baseline: JsonOrPath | None = None
+    max_batch_size: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] | None = None
+    price: PriceDefinition | None = None
+
+
+class ModelDefinition(_Part):
+    """A model with its versions, oldest first; the last one is the default."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    display_name: str
+    task: ModelTask
+    description: str | None = None
+    tags: list[str] = []
+    versions: list[VersionDefinition] = []
+
+
+class _File(_Part):
+    models: list[ModelDefinition] = []
+
+
+def read_definitions(path: Path) -> list[ModelDefinition]:
+    """Reads a registry file; what it names by path is read in, and its own paths become absolute.
+
+    Raises:
+        DefinitionError: the file, or one it names, is missing or wrong.
+    """
+    try:
+        file = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DefinitionError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise DefinitionError(f"{path}: {place}: {first['msg']}") from error
+    return [
+        model.model_copy(update={"versions": [_resolved(version, path.parent) for version in model.versions]})
+        for model in file.models
+    ]
+
+
+def _resolved(version: VersionDefinition, folder: Path) -> VersionDefinition:
+    backend = version.backend
+    paths = {
+        name: str((folder / value).resolve())
+        for name in ("path", "tokenizer", "config")
+        if (value := getattr(backend, name)) is not None
+    }
+    return version.model_copy(
+        update={
+            "backend": backend.model_copy(update=paths),
+            "input_schema": _read_json(version.input_schema, folder),
+            "baseline": _read_json(version.baseline, folder),
+        }
+    )
+
+
+def _read_json(value: JsonOrPath | None, folder: Path) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads((folder / value).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DefinitionError(f"{folder / value}: {error}") from error

@@ -1,0 +1,151 @@
+"""Registry: brings the stored models to what definitions say, and changes nothing that fits already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.queries import models as queries
+from db.session import Database
+from db.tables import ModelRow, ModelVersionRow, PriceRow
+from db.types import now
+from engine.definitions import DefinitionError, ModelDefinition, PriceDefinition, VersionDefinition
+from engine.money import to_nanos
+
+# Where a file lies is not what it is: an installation may move, the sha256 says that it is the same.
+LOCATIONS = ("path", "tokenizer", "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that `apply` did or would do: `add model`, `change version`, … of `breast-cancer/1`."""
+
+    what: str
+    name: str
+
+
+class Registry:
+    """Writes models, versions and prices that belong to the operator, and so to every project."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def apply(self, definitions: Sequence[ModelDefinition], *, dry_run: bool = False) -> list[Change]:
+        """Stores what is new or changed, in one transaction, and returns what that was.
+
+        Raises:
+            DefinitionError: a version exists with another model behind it; versions do not change.
+        """
+        async with self._database.write() as connection:
+            rows, version_rows, price_rows = await queries.everything(connection)
+            stored = {row.name: row for row in rows if row.project_id is None}
+            pass_ = _Pass(connection, dry_run, list(version_rows), list(price_rows), [])
+            for definition in definitions:
+                await pass_.model(definition, stored.get(definition.name))
+        return pass_.changes
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One run over the definitions, in one transaction."""
+
+    connection: AsyncConnection
+    dry_run: bool
+    versions: list[ModelVersionRow]
+    prices: list[PriceRow]
+    changes: list[Change]
+
+    async def model(self, definition: ModelDefinition, stored: ModelRow | None) -> None:
+        columns: dict[str, Any] = {
+            "display_name": definition.display_name,
+            "description": definition.description,
+            "tags": definition.tags,
+        }
+        if stored is None:
+            stored = ModelRow(name=definition.name, task=definition.task, **columns)
+            if self._changes("add model", definition.name):
+                await queries.add_model(self.connection, stored)
+        elif stored.task != definition.task:
+            raise DefinitionError(f"{definition.name}: a model's task does not change from {stored.task}.")
+        elif _differs(stored, columns) and self._changes("change model", definition.name):
+            await queries.change_model(self.connection, stored.id, updated_at=now(), **columns)
+        known = {row.version: row for row in self.versions if row.model_id == stored.id}
+        for version in definition.versions:
+            await self.version(stored, version, known.get(version.version))
+
+    async def version(
+        self, model: ModelRow, definition: VersionDefinition, stored: ModelVersionRow | None
+    ) -> None:
+        name = f"{model.name}/{definition.version}"
+        columns = _version_columns(definition)
+        if stored is None:
+            stored = ModelVersionRow(model_id=model.id, version=definition.version, **columns)
+            if self._changes("add version", name):
+                await queries.add_version(self.connection, stored)
+                await queries.change_model(self.connection, model.id, default_version_id=stored.id)
+        elif _identity(columns) != _identity(_stored_columns(stored)):
+            raise DefinitionError(f"{name}: a version does not change; give the new one another name.")
+        elif _differs(stored, columns) and self._changes("change version", name):
+            await queries.change_version(self.connection, stored.id, **columns)
+        await self.price(stored.id, name, definition.price)
+
+    async def price(self, version_id: str, name: str, definition: PriceDefinition | None) -> None:
+        if definition is None:
+            return
+        columns = _price_columns(definition)
+        known = [row for row in self.prices if row.model_version_id == version_id]
+        newest = max(known, key=lambda row: row.valid_from, default=None)
+        if (newest is None or _differs(newest, columns)) and self._changes("set price", name):
+            await queries.add_price(self.connection, PriceRow(model_version_id=version_id, **columns))
+
+    def _changes(self, what: str, name: str) -> bool:
+        """Notes a change; returns whether it is to be carried out."""
+        self.changes.append(Change(what, name))
+        return not self.dry_run
+
+
+def _version_columns(definition: VersionDefinition) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        **definition.backend.model_dump(exclude={"kind"}, exclude_none=True),
+        "labels": definition.labels,
+        "baseline": definition.baseline,
+        "maxBatchDelayMs": definition.max_batch_delay_ms,
+    }
+    return {
+        "backend": str(definition.backend.kind),
+        "config": {key: value for key, value in config.items() if value is not None},
+        "input_schema": definition.input_schema,
+        "max_batch_size": definition.max_batch_size,
+    }
+
+
+def _stored_columns(row: ModelVersionRow) -> dict[str, Any]:
+    names = ("backend", "config", "input_schema", "max_batch_size")
+    return {name: getattr(row, name) for name in names}
+
+
+def _identity(columns: dict[str, Any]) -> dict[str, Any]:
+    """Returns what makes a version the version it is."""
+    config = columns["config"]
+    has_checksum = "sha256" in config
+    kept = {key: value for key, value in config.items() if not (has_checksum and key in LOCATIONS)}
+    kept.pop("maxBatchDelayMs", None)
+    return {"backend": columns["backend"], "input_schema": columns["input_schema"], "config": kept}
+
+
+def _price_columns(definition: PriceDefinition) -> dict[str, Any]:
+    amounts = {
+        "input_nanos_per_million": definition.input_per_million_tokens,
+        "cached_input_nanos_per_million": definition.cached_input_per_million_tokens,
+        "output_nanos_per_million": definition.output_per_million_tokens,
+        "nanos_per_prediction": definition.per_prediction,
+    }
+    nanos = {name: None if amount is None else to_nanos(amount) for name, amount in amounts.items()}
+    return {"currency": definition.currency, **nanos}
+
+
+def _differs(row: Any, columns: dict[str, Any]) -> bool:
+    return any(getattr(row, name) != value for name, value in columns.items())
