@@ -1,0 +1,137 @@
+"""Settings: everything an operator can set, frozen. `configuration.py` reads them from outside.
+
+`docs/settings.md` lists them all; a test compares it with this module.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from db.urls import with_driver
+from foretell.urls import allowed_redis_url, allowed_storage_url, masked
+
+SECRET_LENGTH = 32
+
+
+def _cores() -> int:
+    """Counts the cores this process may use, which in a container are fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _lowered(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _database_url(value: object) -> object:
+    return with_driver(value) if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+", value):
+        raise ValueError("must be https://host, or a list of such")
+    return value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SECRET_LENGTH:
+        raise ValueError(f"must have at least {SECRET_LENGTH} characters")
+    return value
+
+
+def _split(value: object) -> object:
+    """Splits what a variable holds, `a, b`; a TOML file has an array."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)]
+LogFormat = Annotated[Literal["console", "json"], BeforeValidator(_lowered)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
+
+
+class DocumentSettings(BaseModel):
+    """What a GraphQL document may cost before it is refused, unexecuted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_bytes: int = Field(default=64 * 1024, ge=1, description="Bytes of a document.")
+    max_tokens: int = Field(default=2000, ge=1, description="Tokens of a document.")
+    max_depth: int = Field(default=12, ge=1, description="Depth of a document, introspection aside.")
+    max_fields: int = Field(default=500, ge=1, description="Fields of a document, fragments spread out.")
+    max_aliases: int = Field(default=30, ge=0, description="Aliases in a document, fragments spread out.")
+    max_cost: int = Field(default=1000, ge=1, description="Cost, by `@cost` and `@listSize`.")
+    max_page: int = Field(default=100, ge=1, le=1000, description="Rows of one page: `first` or `last`.")
+
+
+class Settings(BaseModel):
+    """Everything an operator can set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    database_url: Annotated[str, BeforeValidator(_database_url)] = Field(
+        default="sqlite+aiosqlite:///foretell.db",
+        description="`sqlite:///file` or `postgresql://user:password@host:5432/database`.",
+    )
+    database_synchronous: Literal["FULL", "NORMAL"] = Field(
+        default="FULL",
+        description="SQLite only: `FULL` keeps every answer through a power cut, `NORMAL` may lose the last.",
+    )
+    redis_url: Annotated[str | None, BeforeValidator(allowed_redis_url)] = Field(
+        default=None,
+        description="`redis://host:6379/0`: what several processes share; without it, one process.",
+    )
+    storage_url: Annotated[str | None, BeforeValidator(allowed_storage_url)] = Field(
+        default=None,
+        description="`s3://bucket/prefix` or `file:///directory` for files; without it, the data directory.",
+    )
+    data_directory: Path = Field(default=Path("foretell-data"), description="Where files are kept.")
+    secret: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        default=None,
+        description="At least 32 characters; signs what must not be forged. No default.",
+    )
+    models_file: Path | None = Field(default=None, description="A TOML file of models, applied at start.")
+    embedded_models: bool = Field(default=True, description="Registers the models that come with Foretell.")
+    inference_threads: int = Field(
+        default_factory=_cores,
+        ge=1,
+        le=1024,
+        description="Threads that run ONNX models; by default one for each core.",
+    )
+    lease_seconds: float = Field(
+        default=15.0,
+        ge=1,
+        le=3600,
+        description="After this long without a sign of life, another process takes up a process's work.",
+    )
+    log_level: LogLevel = Field(default="info", description="`debug`, `info`, `warning` or `error`.")
+    log_format: LogFormat = Field(default="console", description="`console` or `json`.")
+    graphiql: bool = Field(default=True, description="Serves GraphiQL at `/graphql`.")
+    introspection: bool = Field(default=True, description="Answers introspection; suggests names.")
+    document: DocumentSettings = Field(
+        default=DocumentSettings(), description="What a GraphQL document may cost before it is refused."
+    )
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Bytes of a request's body.")
+    allowed_origins: Origins = Field(
+        default=(),
+        description="Origins whose pages may call from a browser: `https://host`, parted by commas.",
+    )
+    shutdown_grace_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        le=3600,
+        description="How long running work may take to end when the process is told to.",
+    )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Shows URLs without their passwords."""
+        for name, value in super().__repr_args__():
+            yield name, masked(value) if name and name.endswith("_url") and value else value
