@@ -60,13 +60,20 @@ class Keys:
         name: str,
         scopes: Iterable[Scope],
         expires_at: datetime | None = None,
+        *,
+        granted_by: Viewer | None = None,
     ) -> tuple[ApiKeyRow, str]:
         """Stores a new key and returns it with its secret, which nothing can show again.
 
         Raises:
-            InvalidInputError: the name or the scopes are empty, or the expiry is past.
+            InvalidInputError: the name or the scopes are empty, the expiry is past, or a scope is not
+                one that `granted_by` has: nobody hands out what it does not hold.
         """
         wanted = sorted(set(scopes))
+        missing = [] if granted_by is None else [scope for scope in wanted if scope not in granted_by.scopes]
+        if missing:
+            message = f"Your key can not grant {', '.join(missing)}: it has not got that itself."
+            raise InvalidInputError(message, path=("input", "scopes"), received=list(missing))
         if not wanted:
             raise InvalidInputError("A key needs at least one scope.", path=("input", "scopes"))
         if expires_at is not None and expires_at <= now():

@@ -9,35 +9,18 @@ from __future__ import annotations
 
 import logging
 import re
-from inspect import getdoc
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from engine import errors as engine
-from engine.errors import ErrorCode, ExpectedError, ForetellError
-from engine.values import ServingStatus
+from engine.errors import ExpectedError, ForetellError
+from schema.enums import ErrorCode, ServingStatus
 from schema.scalars import JSON
+from schema.types import object_type
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-strawberry.enum(
-    ErrorCode,
-    name="ErrorCode",
-    description=(
-        "Why something failed. Treat an unknown code as INTERNAL. The codes of whole requests are in "
-        "`errors[].extensions.code`."
-    ),
-)
-
-
-@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
-def _user_error(cls: type[T]) -> type[T]:
-    """Make an object type whose description is the docstring, as the docstring of an error is its message."""
-    return strawberry.type(cls, description=getdoc(cls))
 
 
 @strawberry.interface(
@@ -56,7 +39,7 @@ class UserError:
     request_id: str = strawberry.field(description="Finds the request in logs and traces.")
 
 
-@_user_error
+@object_type
 class InvalidInputError(UserError):
     """The input is not valid."""
 
@@ -66,29 +49,29 @@ class InvalidInputError(UserError):
     received: JSON | None = strawberry.field(default=None, description="The value that broke it.")
 
 
-@_user_error
+@object_type
 class NotFoundError(UserError):
     """Nothing of that name or id is visible to this key."""
 
 
-@_user_error
+@object_type
 class ConflictError(UserError):
     """The object is in a state that does not allow this."""
 
 
-@_user_error
+@object_type
 class IdempotencyError(UserError):
     """The idempotency key is in use, by another input or by a request still running."""
 
     original_request_id: str = strawberry.field(description="The request that used the key first.")
 
 
-@_user_error
+@object_type
 class LimitExceededError(UserError):
     """A rate limit or a budget is exceeded."""
 
 
-@_user_error
+@object_type
 class UnavailableError(UserError):
     """The model can not answer now."""
 

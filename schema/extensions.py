@@ -87,7 +87,8 @@ class Admission(SchemaExtension):
         if errors:
             return errors
         if operation is None:
-            return [refusal("Name the operation to run: the document has several.", "BAD_REQUEST")]
+            text = "Name the operation to run: the document has several."
+            return [refusal(text, "GRAPHQL_VALIDATION_FAILED")]
         return await self._price(prepared, operation, context)
 
     async def _price(

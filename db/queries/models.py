@@ -96,6 +96,13 @@ async def versions_by_id(
     return cast(Sequence[ModelVersionRow], found.all())
 
 
+async def version_by_name(connection: AsyncConnection, model_id: str, version: str) -> ModelVersionRow | None:
+    """Finds the version of that name of a model that the caller may see."""
+    named = (model_versions.c.model_id == model_id, model_versions.c.version == version)
+    found = await connection.execute(select(model_versions).where(*named))
+    return cast(ModelVersionRow | None, found.first())
+
+
 async def versions_pages(
     connection: AsyncConnection, model_ids: Sequence[str], window: Window
 ) -> list[Page[ModelVersionRow]]:

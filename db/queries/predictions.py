@@ -52,9 +52,12 @@ async def by_id(connection: AsyncConnection, project_id: str, ids: Sequence[str]
     return cast(Sequence[PredictionRow], (await connection.execute(select(*LISTED).where(*mine))).all())
 
 
-async def blobs(connection: AsyncConnection, column: str, ids: Sequence[str]) -> Mapping[str, Any]:
-    """Reads one large column (`input`, `output` or `explanation`) of some predictions."""
-    statement = select(predictions.c.id, predictions.c[column]).where(predictions.c.id.in_(ids))
+async def blobs(
+    connection: AsyncConnection, project_id: str, column: str, ids: Sequence[str]
+) -> Mapping[str, Any]:
+    """Reads one large column (`input`, `output` or `explanation`) of some of a project's predictions."""
+    mine = (predictions.c.project_id == project_id, predictions.c.id.in_(ids))
+    statement = select(predictions.c.id, predictions.c[column]).where(*mine)
     return {row_id: value for row_id, value in (await connection.execute(statement)).all()}
 
 

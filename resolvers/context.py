@@ -1,0 +1,52 @@
+"""Context: what a resolver is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from db.session import Database
+from engine.catalog import Catalog
+from engine.errors import UnauthenticatedError
+from engine.keys import Keys
+from engine.predict import Predictor
+from engine.values import Viewer
+from resolvers.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the process opened at its start, shared by all requests."""
+
+    database: Database
+    catalog: Catalog
+    predictor: Predictor
+    keys: Keys
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation: who asks, and the loaders that gather its reads."""
+
+    services: Services
+    request_id: str
+    viewer_or_none: Viewer | None
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renew_loaders()
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who is asking.
+
+        Raises:
+            UnauthenticatedError: nobody is known.
+        """
+        if self.viewer_or_none is None:
+            raise UnauthenticatedError
+        return self.viewer_or_none
+
+    def renew_loaders(self) -> None:
+        """Forgets what was read, for the next event of a subscription."""
+        project_id = self.viewer_or_none.project_id if self.viewer_or_none else ""
+        self.loaders = Loaders(self.services.database, project_id)

@@ -1,0 +1,188 @@
+"""Loaders: one for each edge of the graph, so that a level of it costs one statement.
+
+They live as long as one operation (or one event of a subscription). Each batch opens a connection of
+its own, and each asks for the rows of one project only: what belongs to others is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from aiodataloader import DataLoader
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.filters import PredictionFilter
+from db.pages import Order, Page, Window
+from db.queries import keys, models, predictions
+from db.session import Database
+from db.tables import ApiKeyRow, ModelRow, ModelVersionRow, PredictionRow, PriceRow, ProjectRow
+
+MAX_BATCH = 500
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class HasId(Protocol):
+    """A row with an id."""
+
+    id: str
+
+
+Row = TypeVar("Row", bound=HasId)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionsOf:
+    """A page of the predictions of a parent: its kind (`"model"`, `"model_version"`) and its id."""
+
+    kind: str
+    parent_id: str
+    wanted: PredictionFilter
+    order: Order
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsOf:
+    """A page of the versions of a model."""
+
+    model_id: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class CountOf:
+    """How many predictions of a parent there are."""
+
+    kind: str
+    parent_id: str
+    wanted: PredictionFilter
+
+
+class Loaders:
+    """The loaders of one operation, for the rows that one project sees."""
+
+    def __init__(self, database: Database, project_id: str) -> None:
+        self._database = database
+        self._project_id = project_id
+        in_project = self._in_project
+        self.project: DataLoader[str, ProjectRow | None] = self._by_id(keys.projects_by_id)
+        self.api_key: DataLoader[str, ApiKeyRow | None] = self._by_id(in_project(keys.keys_by_id))
+        self.model: DataLoader[str, ModelRow | None] = self._by_id(in_project(models.models_by_id))
+        self.version: DataLoader[str, ModelVersionRow | None] = self._by_id(in_project(models.versions_by_id))
+        self.prediction: DataLoader[str, PredictionRow | None] = self._by_id(in_project(predictions.by_id))
+        self.input: DataLoader[str, Any] = self._blob("input")
+        self.output: DataLoader[str, Any] = self._blob("output")
+        self.explanation: DataLoader[str, Any] = self._blob("explanation")
+        self.prices: DataLoader[str, list[PriceRow]] = _loader(self._prices)
+        self.versions_of: DataLoader[VersionsOf, Page[ModelVersionRow]] = _loader(self._versions_of)
+        self.version_count: DataLoader[str, int] = _loader(self._version_counts)
+        self.predictions_of: DataLoader[PredictionsOf, Page[PredictionRow]] = _loader(self._predictions_of)
+        self.prediction_count: DataLoader[CountOf, int] = _loader(self._prediction_counts)
+
+    def prime_prediction(self, row: PredictionRow) -> None:
+        """Tells the loaders a whole row that was just made, so that nothing of it is read again."""
+        self.prediction.prime(row.id, row)
+        self.input.prime(row.id, row.input)
+        self.output.prime(row.id, row.output)
+        self.explanation.prime(row.id, row.explanation)
+
+    def _in_project(
+        self, fetch: Callable[[AsyncConnection, str, Sequence[str]], Awaitable[Sequence[Row]]]
+    ) -> Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Row]]]:
+        async def fetch_mine(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[Row]:
+            return await fetch(connection, self._project_id, ids)
+
+        return fetch_mine
+
+    def _by_id(
+        self, fetch: Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Row]]]
+    ) -> DataLoader[str, Row | None]:
+        async def load(ids: list[str]) -> list[Row | None]:
+            async with self._database.read() as connection:
+                found = {row.id: row for row in await fetch(connection, ids)}
+            return [found.get(row_id) for row_id in ids]
+
+        return _loader(load)
+
+    def _blob(self, column: str) -> DataLoader[str, Any]:
+        async def load(ids: list[str]) -> list[Any]:
+            async with self._database.read() as connection:
+                found = await predictions.blobs(connection, self._project_id, column, ids)
+            return [found.get(row_id) for row_id in ids]
+
+        return _loader(load)
+
+    async def _prices(self, version_ids: list[str]) -> list[list[PriceRow]]:
+        async with self._database.read() as connection:
+            rows = await models.prices_of(connection, version_ids)
+        return [[row for row in rows if row.model_version_id == version_id] for version_id in version_ids]
+
+    async def _versions_of(self, asked: list[VersionsOf]) -> list[Page[ModelVersionRow]]:
+        async with self._database.read() as connection:
+            return await _grouped(
+                asked,
+                lambda key: (key.model_id, key.window),
+                lambda window, ids: models.versions_pages(connection, ids, window),
+            )
+
+    async def _version_counts(self, model_ids: list[str]) -> list[int]:
+        async with self._database.read() as connection:
+            found = await models.count_versions(connection, model_ids)
+        return [found.get(model_id, 0) for model_id in model_ids]
+
+    async def _predictions_of(self, asked: list[PredictionsOf]) -> list[Page[PredictionRow]]:
+        async with self._database.read() as connection:
+            return await _grouped(
+                asked,
+                lambda key: (key.parent_id, (key.kind, key.wanted, key.order, key.window)),
+                partial(self._prediction_pages, connection),
+            )
+
+    async def _prediction_pages(
+        self, connection: AsyncConnection, alike: tuple[str, PredictionFilter, Order, Window], ids: list[str]
+    ) -> Sequence[Page[PredictionRow]]:
+        kind, wanted, order, window = alike
+        return await predictions.pages_of(connection, kind, ids, self._project_id, wanted, order, window)
+
+    async def _prediction_counts(self, asked: list[CountOf]) -> list[int]:
+        async with self._database.read() as connection:
+            return await _grouped(
+                asked,
+                lambda key: (key.parent_id, (key.kind, key.wanted)),
+                partial(self._counts, connection),
+            )
+
+    async def _counts(
+        self, connection: AsyncConnection, alike: tuple[str, PredictionFilter], ids: list[str]
+    ) -> Sequence[int]:
+        kind, wanted = alike
+        found: Mapping[str, int] = await predictions.counts_of(
+            connection, kind, ids, self._project_id, wanted
+        )
+        return [found.get(row_id, 0) for row_id in ids]
+
+
+def _loader(load: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]]) -> DataLoader[Key, Value]:
+    return DataLoader(load, max_batch_size=MAX_BATCH)
+
+
+async def _grouped(
+    asked: Sequence[Key],
+    split: Callable[[Key], tuple[str, Any]],
+    fetch: Callable[[Any, list[str]], Awaitable[Sequence[Value]]],
+) -> list[Value]:
+    """Answers keys that differ only in their parent by one fetch; `split` parts the parent from the rest."""
+    groups: dict[Any, list[str]] = {}
+    for key in asked:
+        parent_id, alike = split(key)
+        groups.setdefault(alike, []).append(parent_id)
+    answers: dict[Any, dict[str, Value]] = {}
+    for alike, parent_ids in groups.items():
+        answers[alike] = dict(zip(parent_ids, await fetch(alike, parent_ids), strict=True))
+    places = [split(key) for key in asked]
+    return [answers[alike][parent_id] for parent_id, alike in places]

@@ -1,0 +1,59 @@
+"""Predictions: running them, and finding them again."""
+
+from __future__ import annotations
+
+from db.filters import PredictionFilter
+from db.pages import Page, Window
+from db.queries import predictions as queries
+from db.tables import PredictionRow
+from engine.values import PredictRequest
+from resolvers.context import Context
+from resolvers.loaders import CountOf, PredictionsOf
+
+
+async def predict(context: Context, request: PredictRequest) -> PredictionRow:
+    """Runs a prediction as `Predictor.run` says, and tells the loaders of it."""
+    row = await context.services.predictor.run(context.viewer, request, context.request_id)
+    context.loaders.prime_prediction(row)
+    return row
+
+
+async def predictions_page(
+    context: Context, wanted: PredictionFilter, order: str, descending: bool, window: Window
+) -> Page[PredictionRow]:
+    """Returns a page of the project's predictions and tells the loaders of them."""
+    sorting = queries.order(order, descending=descending)
+    async with context.services.database.read() as connection:
+        page = await queries.page(connection, context.viewer.project_id, wanted, sorting, window)
+    for row in page.rows:
+        context.loaders.prediction.prime(row.id, row)
+    return page
+
+
+async def count_predictions(context: Context, wanted: PredictionFilter) -> int:
+    """Counts the predictions that a page is a part of."""
+    async with context.services.database.read() as connection:
+        return await queries.count(connection, context.viewer.project_id, wanted)
+
+
+async def predictions_of(
+    context: Context,
+    kind: str,
+    parent_id: str,
+    wanted: PredictionFilter,
+    order: str,
+    descending: bool,
+    window: Window,
+) -> Page[PredictionRow]:
+    """Returns a page of the predictions of a model or a version and tells the loaders of them."""
+    sorting = queries.order(order, descending=descending)
+    asked = PredictionsOf(kind, parent_id, wanted, sorting, window)
+    page = await context.loaders.predictions_of.load(asked)
+    for row in page.rows:
+        context.loaders.prediction.prime(row.id, row)
+    return page
+
+
+async def count_predictions_of(context: Context, kind: str, parent_id: str, wanted: PredictionFilter) -> int:
+    """Counts the predictions that such a page is a part of."""
+    return await context.loaders.prediction_count.load(CountOf(kind, parent_id, wanted))

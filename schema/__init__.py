@@ -1,0 +1,19 @@
+"""GraphQL: shapes, and which resolver answers which field."""
+
+from strawberry.schema.config import StrawberryConfig
+
+from schema.errors import USER_ERRORS
+from schema.extensions import EXTENSIONS, ForetellSchema
+from schema.mutation import Mutation
+from schema.query import Query
+from schema.scalars import SCALARS
+
+__all__ = ["schema"]
+
+schema = ForetellSchema(
+    query=Query,
+    mutation=Mutation,
+    types=USER_ERRORS,
+    extensions=EXTENSIONS,
+    config=StrawberryConfig(scalar_map=SCALARS),
+)

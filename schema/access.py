@@ -1,0 +1,96 @@
+"""Access: every field that is resolved says which scope it needs, and is refused without it.
+
+`ANYONE` is for those who are known at all. What a field needs is kept in its metadata, where a test
+looks that no root field, mutation or subscription was forgotten.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, cast
+
+import strawberry
+
+from engine.errors import ForbiddenError
+from engine.values import Scope
+from resolvers.context import Context
+from schema.directives import SemanticNonNull
+
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+Info = strawberry.Info[Context, None]
+
+ANYONE: Literal["ANYONE"] = "ANYONE"
+Needed = Scope | Literal["ANYONE"]
+
+NEVER_NULL_ALONE = SemanticNonNull()
+"""For a field with a fetch of its own: one that fails leaves the rest of the answer as it is."""
+
+
+def field(
+    needed: Needed, description: str, *, directives: Sequence[object] = (), name: str | None = None
+) -> Callable[[Resolver], Any]:
+    """Makes a field of an object or of the query root that needs a scope; its resolver takes `info`."""
+    return _decorator(strawberry.field, needed, description, directives, name)
+
+
+def derived(description: str, *, directives: Sequence[object] = ()) -> Callable[[Resolver], Any]:
+    """Makes a field that is found from what its parent has: who may see the parent may see it."""
+    return cast(Callable[[Resolver], Any], strawberry.field(description=description, directives=directives))
+
+
+def mutation(
+    needed: Needed, description: str, *, directives: Sequence[object] = (), name: str | None = None
+) -> Callable[[Resolver], Any]:
+    """Makes a mutation that needs a scope."""
+    return _decorator(strawberry.mutation, needed, description, directives, name)
+
+
+def require(context: Context, needed: Needed) -> None:
+    """Returns if the viewer may.
+
+    Raises:
+        UnauthenticatedError: nobody is known.
+        ForbiddenError: the key lacks the scope.
+    """
+    viewer = context.viewer
+    if needed != ANYONE and needed not in viewer.scopes:
+        raise ForbiddenError(f"This needs an API key with the scope {needed}.")
+
+
+def _decorator(
+    make: Callable[..., Any],
+    needed: Needed,
+    description: str,
+    directives: Sequence[object],
+    name: str | None,
+) -> Callable[[Resolver], Any]:
+    def decorate(resolver: Resolver) -> Any:
+        return make(
+            resolver=_guarded(resolver, needed),
+            description=description,
+            directives=directives,
+            name=name,
+            metadata={"scope": needed},
+        )
+
+    return decorate
+
+
+def _guarded(resolver: Resolver, needed: Needed) -> Resolver:
+    if inspect.iscoroutinefunction(resolver):
+
+        @functools.wraps(resolver)
+        async def guarded_async(*args: Any, info: Info, **kwargs: Any) -> Any:
+            require(info.context, needed)
+            return await resolver(*args, info=info, **kwargs)
+
+        return cast(Resolver, guarded_async)
+
+    @functools.wraps(resolver)
+    def guarded(*args: Any, info: Info, **kwargs: Any) -> Any:
+        require(info.context, needed)
+        return resolver(*args, info=info, **kwargs)
+
+    return cast(Resolver, guarded)

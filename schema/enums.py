@@ -1,0 +1,41 @@
+"""The engine's enums as GraphQL enums; import them from here, so that they are made before they are used."""
+
+from __future__ import annotations
+
+from engine.errors import ErrorCode
+from engine.values import (
+    BackendKind,
+    ExplanationMethod,
+    ModelTask,
+    PredictionStatus,
+    Scope,
+    ServingStatus,
+    TensorDatatype,
+    UsageSource,
+)
+from schema.types import enum_type
+
+__all__ = [
+    "BackendKind",
+    "ErrorCode",
+    "ExplanationMethod",
+    "ModelTask",
+    "PredictionStatus",
+    "Scope",
+    "ServingStatus",
+    "TensorDatatype",
+    "UsageSource",
+]
+
+for _enum in (
+    BackendKind,
+    ErrorCode,
+    ExplanationMethod,
+    ModelTask,
+    PredictionStatus,
+    Scope,
+    ServingStatus,
+    TensorDatatype,
+    UsageSource,
+):
+    enum_type(_enum)

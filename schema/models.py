@@ -1,0 +1,295 @@
+"""Models, versions and prices: their types, filters and references."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Self
+
+import strawberry
+
+from db.filters import ModelFilter
+from db.tables import ModelRow, ModelVersionRow, PriceRow
+from engine import values
+from engine.money import from_nanos
+from resolvers import models as resolvers
+from schema.access import NEVER_NULL_ALONE, Info, derived, field
+from schema.enums import BackendKind, ModelTask, Scope, ServingStatus, TensorDatatype
+from schema.nodes import Node, global_id, node_type, row_id, shaped
+from schema.pages import CONNECTION, After, Before, Connection, First, Last, OrderDirection, window
+from schema.prediction_lists import (
+    Filter,
+    LazyPrediction,
+    OrderBy,
+    predictions_of,
+)
+from schema.scalars import JSON
+from schema.types import enum_type, given, given_tuple, input_type, object_type, one_of_type
+
+
+@object_type
+class TensorSpec:
+    """A tensor that a version takes or gives, by the Open Inference Protocol."""
+
+    name: str = strawberry.field(description="The name to give or to find it by.")
+    datatype: TensorDatatype = strawberry.field(description="The type of its elements.")
+    shape: list[int] = strawberry.field(description="Its dimensions; -1 is any size.")
+
+
+@object_type
+class Price:
+    """What a version costs now. A price that is null is unknown, never free."""
+
+    currency: str = strawberry.field(description="ISO 4217.")
+    input_per_million_tokens: Decimal | None = strawberry.field(description="For a million input tokens.")
+    cached_input_per_million_tokens: Decimal | None = strawberry.field(
+        description="For a million input tokens that the provider had cached."
+    )
+    output_per_million_tokens: Decimal | None = strawberry.field(description="For a million output tokens.")
+    per_prediction: Decimal | None = strawberry.field(description="For each prediction, whatever its size.")
+    valid_from: datetime = strawberry.field(description="Since when it holds.")
+
+    @classmethod
+    def from_row(cls, row: PriceRow) -> Self:
+        """Shapes a price."""
+
+        def amount(nanos: int | None) -> Decimal | None:
+            return None if nanos is None else from_nanos(nanos)
+
+        return cls(
+            currency=row.currency,
+            input_per_million_tokens=amount(row.input_nanos_per_million),
+            cached_input_per_million_tokens=amount(row.cached_input_nanos_per_million),
+            output_per_million_tokens=amount(row.output_nanos_per_million),
+            per_prediction=amount(row.nanos_per_prediction),
+            valid_from=row.valid_from,
+        )
+
+
+@node_type
+class ModelVersion(Node):
+    """One version of a model. Immutable once READY."""
+
+    row: strawberry.Private[ModelVersionRow]
+    version: str = strawberry.field(description="Unique within the model.")
+    status: ServingStatus = strawberry.field(description="Whether it can answer.")
+    status_reason: str | None = strawberry.field(description="Why it is not READY.")
+    backend: BackendKind = strawberry.field(description="What serves it.")
+    created_at: datetime = strawberry.field(description="When it was registered.")
+    max_batch_size: int | None = strawberry.field(description="Rows that run in one call at most.")
+
+    @classmethod
+    def from_row(cls, row: ModelVersionRow) -> Self:
+        """Shapes a version."""
+        return cls(
+            row=row,
+            id=global_id("ModelVersion", row.id),
+            version=row.version,
+            status=ServingStatus(row.status),
+            status_reason=row.status_reason,
+            backend=BackendKind(row.backend),
+            created_at=row.created_at,
+            max_batch_size=row.max_batch_size,
+        )
+
+    @field(Scope.MODELS_READ, "The model that it is a version of.", directives=[NEVER_NULL_ALONE])
+    async def model(self, info: Info) -> Model | None:
+        """Loads the model."""
+        return shaped("Model", await info.context.loaders.model.load(self.row.model_id))
+
+    @derived("The tensors it takes.")
+    def inputs(self) -> list[TensorSpec]:
+        """Shapes the inputs."""
+        return [TensorSpec(**spec) for spec in self.row.inputs]
+
+    @derived("The tensors it gives.")
+    def outputs(self) -> list[TensorSpec]:
+        """Shapes the outputs."""
+        return [TensorSpec(**spec) for spec in self.row.outputs]
+
+    @derived("JSON Schema of one record; null where the task has none.")
+    def input_schema(self) -> JSON | None:
+        """Returns the schema as it was registered."""
+        return None if self.row.input_schema is None else JSON(self.row.input_schema)
+
+    @field(Scope.MODELS_READ, "What it costs now; null where no price is known.")
+    async def price(self, info: Info) -> Price | None:
+        """Loads the price that holds now."""
+        found = await resolvers.current_price(info.context, self.row.id)
+        return Price.from_row(found) if found else None
+
+    @field(
+        Scope.PREDICTIONS_READ,
+        "The project's predictions that it made, newest first.",
+        directives=CONNECTION,
+    )
+    async def predictions(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        filter: Filter = strawberry.UNSET,
+        order_by: OrderBy = strawberry.UNSET,
+    ) -> Connection[LazyPrediction] | None:
+        """Loads a page of its predictions."""
+        place = (first, after, last, before)
+        return await predictions_of(info, "model_version", self.row.id, filter, order_by, place)
+
+
+@one_of_type
+class ModelVersionRefInput:
+    """A version of a model, by exactly one of these."""
+
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its global id.")
+    version: strawberry.Maybe[str] = strawberry.field(description="Its version string.")
+
+    def value(self, path: tuple[str, ...]) -> values.VersionRef:
+        """Returns the reference; `path` is where it stands in the arguments."""
+        if self.id:
+            return values.VersionRef(id=row_id(self.id.value, "ModelVersion", path=(*path, "id")))
+        return values.VersionRef(version=self.version.value if self.version else None)
+
+
+@one_of_type
+class ModelRefInput:
+    """A model, by exactly one of these."""
+
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its global id.")
+    name: strawberry.Maybe[str] = strawberry.field(description="Its name: `breast-cancer`.")
+
+    def value(self, path: tuple[str, ...]) -> values.ModelRef:
+        """Returns the reference; `path` is where it stands in the arguments."""
+        if self.id:
+            return values.ModelRef(id=row_id(self.id.value, "Model", path=(*path, "id")))
+        return values.ModelRef(name=self.name.value if self.name else None)
+
+
+@node_type
+class Model(Node):
+    """An AI model, known by its name, with one or more versions."""
+
+    row: strawberry.Private[ModelRow]
+    name: str = strawberry.field(description="Unique and URL-safe: `breast-cancer`.")
+    display_name: str = strawberry.field(description="Its name for people.")
+    description: str | None = strawberry.field(description="What it does and for whom.")
+    task: ModelTask = strawberry.field(description="Decides which input it takes and which output it gives.")
+    status: ServingStatus = strawberry.field(description="The best status that one of its versions has.")
+    tags: list[str] = strawberry.field(description="Words to find it by.")
+    created_at: datetime = strawberry.field(description="When it was registered.")
+    updated_at: datetime = strawberry.field(description="When it, or the status of a version, changed last.")
+
+    @classmethod
+    def from_row(cls, row: ModelRow) -> Self:
+        """Shapes a model."""
+        return cls(
+            row=row,
+            id=global_id("Model", row.id),
+            name=row.name,
+            display_name=row.display_name,
+            description=row.description,
+            task=ModelTask(row.task),
+            status=ServingStatus(row.status),
+            tags=row.tags,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+    @field(Scope.MODELS_READ, "Used when a request names no version.")
+    async def default_version(self, info: Info) -> ModelVersion | None:
+        """Loads the default version."""
+        if self.row.default_version_id is None:
+            return None
+        return shaped("ModelVersion", await info.context.loaders.version.load(self.row.default_version_id))
+
+    @field(Scope.MODELS_READ, "One of its versions; null where there is none such.")
+    async def version(
+        self,
+        info: Info,
+        ref: Annotated[ModelVersionRefInput, strawberry.argument(description="Which one.")],
+    ) -> ModelVersion | None:
+        """Loads a version."""
+        return shaped("ModelVersion", await resolvers.version(info.context, self.row.id, ref.value(("ref",))))
+
+    @field(Scope.MODELS_READ, "Its versions, newest first.", directives=CONNECTION)
+    async def versions(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[ModelVersion] | None:
+        """Loads a page of its versions."""
+        page = await resolvers.versions_page(info.context, self.row.id, window(first, after, last, before))
+        count = partial(info.context.loaders.version_count.load, self.row.id)
+        return Connection(page=page, shape=ModelVersion.from_row, count=count)
+
+    @field(
+        Scope.PREDICTIONS_READ,
+        "The project's predictions that it made, newest first.",
+        directives=CONNECTION,
+    )
+    async def predictions(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        filter: Filter = strawberry.UNSET,
+        order_by: OrderBy = strawberry.UNSET,
+    ) -> Connection[LazyPrediction] | None:
+        """Loads a page of its predictions."""
+        place = (first, after, last, before)
+        return await predictions_of(info, "model", self.row.id, filter, order_by, place)
+
+
+@input_type
+class ModelFilterInput:
+    """Which models; all conditions hold at once."""
+
+    task: list[ModelTask] | None = strawberry.field(
+        default=strawberry.UNSET, description="Any of these tasks."
+    )
+    status: list[ServingStatus] | None = strawberry.field(
+        default=strawberry.UNSET, description="Any of these statuses."
+    )
+    tags: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Any of these tags.")
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET, description="A part of the name, in any case."
+    )
+
+    def value(self) -> ModelFilter:
+        """Returns the filter."""
+        return ModelFilter(
+            task=given_tuple(self.task),
+            status=given_tuple(self.status),
+            tags=given_tuple(self.tags),
+            search=given(self.search),
+        )
+
+
+@enum_type
+class ModelOrderField(StrEnum):
+    """What models can be sorted by."""
+
+    CREATED_AT = "CREATED_AT"
+    UPDATED_AT = "UPDATED_AT"
+    NAME = "NAME"
+
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The types of the values in a place of this order."""
+        return {"CREATED_AT": (str,), "UPDATED_AT": (datetime, str), "NAME": (str, str)}[self]
+
+
+@input_type
+class ModelOrderInput:
+    """How models are sorted."""
+
+    field: ModelOrderField = strawberry.field(description="By what.")
+    direction: OrderDirection = strawberry.field(description="Which way.")

@@ -1,0 +1,89 @@
+"""Node: objects with a global id, by the Relay specification (https://relay.dev/graphql/objectidentification.htm)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, Protocol, TypeVar, cast, dataclass_transform
+
+import strawberry
+
+from engine.errors import InvalidInputError
+from schema.types import given, interface_type, object_type
+
+T = TypeVar("T")
+
+
+@interface_type
+class Node:
+    """An object that can be fetched again by its id."""
+
+    id: strawberry.ID = strawberry.field(description="Opaque, and unique among all objects.")
+
+
+class _Shaped(Protocol):
+    """A type that shapes rows."""
+
+    @classmethod
+    def from_row(cls, row: Any) -> Any:
+        """Returns the object of a row."""
+
+
+_NODES: dict[str, type[_Shaped]] = {}
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
+def node_type(cls: type[T]) -> type[T]:
+    """Makes an object type that other modules can shape by its name, without importing it in a circle."""
+    made = object_type(cls)
+    _NODES[cls.__name__] = cast(type[_Shaped], made)
+    return made
+
+
+def shaped(type_name: str, row: Any) -> Any:
+    """Returns the object of a row, None of None."""
+    return None if row is None else _NODES[type_name].from_row(row)
+
+
+def global_id(type_name: str, row_id: str) -> strawberry.ID:
+    """Returns the id by which clients know a row."""
+    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{row_id}".encode()).decode().rstrip("="))
+
+
+def parse_id(value: str) -> tuple[str, str]:
+    """Returns the type's name and the row's id.
+
+    Raises:
+        InvalidInputError: this is no id of ours.
+    """
+    try:
+        padded = value + "=" * (-len(value) % 4)
+        type_name, _, row_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii").partition(":")
+    except (ValueError, binascii.Error):
+        type_name, row_id = "", ""
+    if not type_name.isalnum() or len(row_id) != 32 or not row_id.isalnum():
+        raise InvalidInputError(f"{value[:100]!r} is not an id of this server.", constraint="id")
+    return type_name, row_id
+
+
+def row_id(value: str, type_name: str, *, path: tuple[str, ...] | None = None) -> str:
+    """Returns the row's id of an object of a known type.
+
+    Raises:
+        InvalidInputError: this is no id, or one of another type.
+    """
+    try:
+        found, parsed = parse_id(value)
+    except InvalidInputError as error:
+        raise InvalidInputError(error.message, path=path, constraint="id") from None
+    if found != type_name:
+        raise InvalidInputError(
+            f"This is the id of a {found}, not of a {type_name}.", path=path, constraint="id"
+        )
+    return parsed
+
+
+def row_ids(values: list[strawberry.ID] | None, type_name: str) -> tuple[str, ...] | None:
+    """Returns the rows' ids of a filter's list; None stays None."""
+    found = given(values)
+    return None if found is None else tuple(row_id(value, type_name) for value in found)

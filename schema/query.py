@@ -1,0 +1,130 @@
+"""Query: the roots that read."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Annotated, Any
+
+import strawberry
+
+from db.filters import ModelFilter
+from engine.errors import InvalidInputError, NotFoundError
+from resolvers import models as model_resolvers
+from resolvers.context import Context
+from schema.access import ANYONE, Info, field, require
+from schema.directives import ListSize
+from schema.enums import Scope
+from schema.keys import Viewer
+from schema.models import Model, ModelFilterInput, ModelOrderField, ModelOrderInput, ModelRefInput
+from schema.nodes import Node, parse_id, row_id, shaped
+from schema.pages import CONNECTION, After, Before, Connection, First, Last, OrderDirection, window
+from schema.prediction_lists import Filter, OrderBy, predictions_page
+from schema.predictions import Prediction
+
+MAX_NODES = 100
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+
+# What reads each type of node, and the scope that it needs.
+NODES = {
+    "Model": (Scope.MODELS_READ, "model"),
+    "ModelVersion": (Scope.MODELS_READ, "version"),
+    "Prediction": (Scope.PREDICTIONS_READ, "prediction"),
+    "ApiKey": (Scope.KEYS_ADMIN, "api_key"),
+}
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query:
+    """The query root."""
+
+    @field(ANYONE, "Any object by its id; null where it is absent or not visible.")
+    async def node(self, info: Info, id: Id) -> Node | None:
+        """Loads a node."""
+        return await _node(info.context, id)
+
+    @field(
+        ANYONE,
+        "Objects by their ids, at most 100, in the same order; null where absent or not visible.",
+        directives=[ListSize(assumed_size=MAX_NODES, slicing_arguments=["ids"])],
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 global ids.")],
+    ) -> list[Node | None]:
+        """Loads nodes, those of a type together."""
+        if len(ids) > MAX_NODES:
+            message = f"At most {MAX_NODES} ids can be asked for at once."
+            raise InvalidInputError(message, path=("ids",), constraint="maxItems", received=len(ids))
+        return list(await asyncio.gather(*(_node(info.context, id) for id in ids)))
+
+    @field(ANYONE, "Who is asking.")
+    async def viewer(self, info: Info) -> Viewer | None:
+        """Returns the viewer."""
+        return Viewer.from_row(info.context.viewer)
+
+    @field(Scope.MODELS_READ, "A model by id or name; null where there is none such.")
+    async def model(
+        self, info: Info, ref: Annotated[ModelRefInput, strawberry.argument(description="Which one.")]
+    ) -> Model | None:
+        """Loads a model."""
+        return shaped("Model", await model_resolvers.model(info.context, ref.value(("ref",))))
+
+    @field(
+        Scope.MODELS_READ,
+        "The models that the project sees: its own, and those of the operator. Newest first if not ordered.",
+        directives=CONNECTION,
+    )
+    async def models(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        filter: Annotated[
+            ModelFilterInput | None, strawberry.argument(description="Only these.")
+        ] = strawberry.UNSET,
+        order_by: Annotated[
+            ModelOrderInput | None, strawberry.argument(description="Newest first if left out.")
+        ] = strawberry.UNSET,
+    ) -> Connection[Model] | None:
+        """Loads a page of models."""
+        wanted = filter.value() if filter else ModelFilter()
+        sorting = order_by or ModelOrderInput(field=ModelOrderField.CREATED_AT, direction=OrderDirection.DESC)
+        descending = sorting.direction is OrderDirection.DESC
+        at = window(first, after, last, before, order=sorting.field, kinds=sorting.field.kinds)
+        page = await model_resolvers.models_page(info.context, wanted, sorting.field, descending, at)
+        count = partial(model_resolvers.count_models, info.context, wanted)
+        return Connection(page=page, shape=Model.from_row, count=count)
+
+    @field(Scope.PREDICTIONS_READ, "A prediction by its id; null where it is absent or not visible.")
+    async def prediction(self, info: Info, id: Id) -> Prediction | None:
+        """Loads a prediction."""
+        found = await info.context.loaders.prediction.load(row_id(id, "Prediction", path=("id",)))
+        return shaped("Prediction", found)
+
+    @field(Scope.PREDICTIONS_READ, "The project's predictions, newest first.", directives=CONNECTION)
+    async def predictions(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        filter: Filter = strawberry.UNSET,
+        order_by: OrderBy = strawberry.UNSET,
+    ) -> Connection[Prediction] | None:
+        """Loads a page of predictions."""
+        return await predictions_page(info, filter, order_by, (first, after, last, before))
+
+
+async def _node(context: Context, id: strawberry.ID) -> Any:
+    type_name, key = parse_id(id)
+    if type_name not in NODES:
+        raise NotFoundError(f"There is no type of node {type_name!r}.", path=("id",))
+    needed, loader = NODES[type_name]
+    require(context, needed)
+    return shaped(type_name, await getattr(context.loaders, loader).load(key))
