@@ -1,0 +1,45 @@
+/** GraphiQL under a bar for the API key. */
+import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
+import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { GraphiQL } from "graphiql";
+import { useEffect, useMemo, useState } from "react";
+
+import { EXAMPLES } from "./examples";
+import { connect } from "./fetcher";
+import { type Access, KeyBar } from "./KeyBar";
+import { type KeyChoice, loadKey, storeKey } from "./key";
+
+const EXPLORER = explorerPlugin({});
+const PLUGINS = [HISTORY_PLUGIN, { ...EXPLORER, title: "Explorer" }];
+
+export function App({ endpoint }: { endpoint: URL }) {
+  const [choice, setChoice] = useState(loadKey);
+  const [access, setAccess] = useState<Access>("unknown");
+  const connection = useMemo(
+    () => connect(endpoint, choice.key, (accepted) => setAccess(accepted ? "accepted" : "refused")),
+    [endpoint, choice.key],
+  );
+  useEffect(() => () => connection.dispose(), [connection]);
+
+  const change = (next: KeyChoice) => {
+    storeKey(next);
+    if (next.key !== choice.key) setAccess("unknown");
+    setChoice(next);
+  };
+  return (
+    <>
+      <KeyBar choice={choice} access={access} onChange={change} />
+      {/* A new fetcher makes it read the schema again: the new key may be the first that is let in. */}
+      <GraphiQL
+        fetcher={connection.fetcher}
+        plugins={PLUGINS}
+        defaultTabs={EXAMPLES}
+        defaultEditorToolsVisibility="variables"
+        inputValueDeprecation
+        schemaDescription
+      >
+        <GraphiQL.Logo>{null}</GraphiQL.Logo>
+      </GraphiQL>
+    </>
+  );
+}
