@@ -34,8 +34,6 @@ class BackendDefinition(_Part):
     kind: BackendKind
     path: str | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    tokenizer: str | None = None
-    config: str | None = None
 
 
 class PriceDefinition(_Part):
@@ -49,13 +47,19 @@ class PriceDefinition(_Part):
 
 
 class VersionDefinition(_Part):
-    """One version of a model. `baseline` is each feature's training mean, for explanations."""
+    """One version of a model.
+
+    `baseline` is each feature's training mean, for explanations; `tokenizer` and `config` are the
+    files of a text model.
+    """
 
     version: Annotated[str, Field(min_length=1, max_length=64)]
     backend: BackendDefinition
     labels: list[str] | None = None
     input_schema: JsonOrPath | None = None
     baseline: JsonOrPath | None = None
+    tokenizer: str | None = None
+    config: str | None = None
     max_batch_size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     max_batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] | None = None
     price: PriceDefinition | None = None
@@ -97,15 +101,15 @@ def read_definitions(path: Path) -> list[ModelDefinition]:
 
 
 def _resolved(version: VersionDefinition, folder: Path) -> VersionDefinition:
-    backend = version.backend
-    paths = {
-        name: str((folder / value).resolve())
-        for name in ("path", "tokenizer", "config")
-        if (value := getattr(backend, name)) is not None
-    }
+    def absolute(path: str | None) -> str | None:
+        return None if path is None else str((folder / path).resolve())
+
+    backend = version.backend.model_copy(update={"path": absolute(version.backend.path)})
     return version.model_copy(
         update={
-            "backend": backend.model_copy(update=paths),
+            "backend": backend,
+            "tokenizer": absolute(version.tokenizer),
+            "config": absolute(version.config),
             "input_schema": _read_json(version.input_schema, folder),
             "baseline": _read_json(version.baseline, folder),
         }

@@ -39,6 +39,11 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def exist(self) -> bool:
+        """Tells whether anybody ever made a key."""
+        async with self._database.read() as connection:
+            return await queries.count_keys(connection) > 0
+
     async def create_project(self, name: str, tier: str = "free") -> ProjectRow:
         """Stores a new project.
 

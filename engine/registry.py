@@ -112,6 +112,8 @@ def _version_columns(definition: VersionDefinition) -> dict[str, Any]:
         **definition.backend.model_dump(exclude={"kind"}, exclude_none=True),
         "labels": definition.labels,
         "baseline": definition.baseline,
+        "tokenizer": definition.tokenizer,
+        "config": definition.config,
         "maxBatchDelayMs": definition.max_batch_delay_ms,
     }
     return {

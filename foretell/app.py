@@ -1,0 +1,80 @@
+"""create_app: the whole application from its settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from engine.values import Viewer
+from foretell import __version__, graphiql, http
+from foretell.auth import authenticate
+from foretell.context import RequestContext
+from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
+from foretell.lifespan import running
+from foretell.settings import Settings
+from schema import schema
+from schema.limits import DocumentLimits
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Returns the application; nothing is opened before its lifespan begins.
+
+    `app.state.shutdown` is the event to set when the process is told to end: streams end in an orderly
+    way and `/ready` answers 503, so that the server's own shutdown has nothing left to wait for.
+    """
+    app = FastAPI(title="Foretell", version=__version__, openapi_url=None, lifespan=_lifespan)
+    app.state.settings = settings
+    app.state.shutdown = asyncio.Event()
+    endpoint = _endpoint(app, settings)
+    app.state.endpoint = endpoint
+    app.router.routes.extend(endpoint.routes("/graphql"))
+    app.include_router(http.router)
+    if settings.graphiql:
+        app.include_router(graphiql.router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with running(app.state.settings) as services:
+        app.state.services = services
+        yield
+        app.state.shutdown.set()
+        await app.state.endpoint.drain()
+
+
+def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
+    limits = document_limits(settings)
+
+    async def who(headers: Mapping[str, str]) -> Viewer | None:
+        return await authenticate(app.state.services.keys, headers)
+
+    def make_context(session: Session) -> RequestContext:
+        return RequestContext(app.state.services, session.request_id, session.viewer, limits=limits)
+
+    return GraphQLEndpoint(
+        schema,
+        authenticate=who,
+        make_context=make_context,
+        options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=settings.allowed_origins),
+        page=graphiql.page if settings.graphiql else None,
+        shutdown=app.state.shutdown,
+    )
+
+
+def document_limits(settings: Settings) -> DocumentLimits:
+    """Returns what a document may be, from the settings."""
+    given = settings.document
+    return DocumentLimits(
+        bytes=given.max_bytes,
+        tokens=given.max_tokens,
+        depth=given.max_depth,
+        fields=given.max_fields,
+        aliases=given.max_aliases,
+        cost=given.max_cost,
+        page=given.max_page,
+        introspection=settings.introspection,
+    )

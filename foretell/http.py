@@ -1,0 +1,52 @@
+"""The routes beside GraphQL: whether the process lives, and whether it can work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from db.errors import DatabaseError
+from db.migrate import current_revision, newest_revision
+from engine.values import ServingStatus
+from resolvers.context import Services
+
+router = APIRouter()
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Answers while the process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(request: Request, response: Response) -> dict[str, Any]:
+    """Answers 200 when everything is there, else 503; `checks` names each part and what it lacks."""
+    services: Services = request.app.state.services
+    checks = {"database": await _database(services), "models": _models(services)}
+    if request.app.state.shutdown.is_set():
+        checks["shutdown"] = "the process is stopping"
+    is_ready = all(problem is None for problem in checks.values())
+    response.status_code = 200 if is_ready else 503
+    return {
+        "status": "ready" if is_ready else "not ready",
+        "checks": {name: problem or "ok" for name, problem in checks.items()},
+    }
+
+
+async def _database(services: Services) -> str | None:
+    try:
+        revision = await current_revision(services.database)
+    except DatabaseError as error:
+        return f"the database does not answer: {type(error).__name__}"
+    if revision != newest_revision():
+        return f"the database is at migration {revision}, this version needs {newest_revision()}"
+    return None
+
+
+def _models(services: Services) -> str | None:
+    """Names versions that are still on their way; one that failed does not stop the others."""
+    waiting = (ServingStatus.PENDING, ServingStatus.LOADING)
+    names = [v.spec.name for v in services.catalog.versions() if v.row.status in waiting]
+    return f"loading: {', '.join(names)}" if names else None

@@ -1,0 +1,101 @@
+"""Opens everything a process needs, in order, and closes it in the reverse one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from db.errors import UniqueViolationError
+from db.lock import try_lock
+from db.migrate import upgrade
+from db.session import Database
+from engine.catalog import Catalog
+from engine.definitions import ModelDefinition, read_definitions
+from engine.keys import Keys
+from engine.predict import Predictor
+from engine.recovery import Recovery
+from engine.registry import Registry
+from engine.serving import Serving
+from engine.values import Scope
+from foretell.settings import Settings
+from resolvers.context import Services
+
+EMBEDDED = Path(__file__).parent / "embedded" / "models.toml"
+FIRST_PROJECT = "default"
+FIRST_KEY = "admin"
+
+
+def open_database(settings: Settings) -> Database:
+    """Returns the database of the settings; nothing is opened before its first use."""
+    return Database(settings.database_url, synchronous=settings.database_synchronous)
+
+
+async def prepare(settings: Settings, database: Database) -> None:
+    """Brings the tables and the registered models up to date; any number of processes may do so at once.
+
+    Raises:
+        DefinitionError: the operator's registry file is wrong.
+        DatabaseUnavailableError: the database does not answer.
+    """
+    await upgrade(database)
+    registry = Registry(database)
+    for _ in range(3):
+        with suppress(UniqueViolationError):  # another process registered the same just now
+            await registry.apply(definitions(settings))
+            return
+
+
+def definitions(settings: Settings) -> list[ModelDefinition]:
+    """Returns the models that the settings name: the embedded ones, and those of the operator's file."""
+    files = [EMBEDDED] if settings.embedded_models else []
+    if settings.models_file is not None:
+        files.append(settings.models_file)
+    return [definition for file in files for definition in read_definitions(file)]
+
+
+async def first_secret(database: Database) -> str | None:
+    """Makes the first project and its admin key in a database that has none; returns the secret, or None."""
+    keys = Keys(database)
+    if await keys.exist():
+        return None
+    project = await keys.create_project(FIRST_PROJECT)
+    _, secret = await keys.create(project.id, FIRST_KEY, Scope)
+    return secret
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """Opens the services of a process for as long as the context lasts."""
+    async with AsyncExitStack() as stack:
+        database = open_database(settings)
+        stack.push_async_callback(database.close)
+        await prepare(settings, database)
+        executor = stack.enter_context(ThreadPoolExecutor(settings.inference_threads, "inference"))
+        catalog = Catalog(database)
+        await catalog.refresh()
+        serving = Serving(database, catalog, executor)
+        stack.push_async_callback(serving.close)
+        await serving.load_all()
+        predictor = Predictor(database, catalog, serving, lease_seconds=settings.lease_seconds)
+        stack.push_async_callback(predictor.drain, settings.shutdown_grace_seconds)
+        recovery = Recovery(database, predictor, lease_seconds=settings.lease_seconds)
+        alone = try_lock(database.url)
+        if alone is not None:
+            stack.callback(alone.release)
+            await recovery.take_over_everything()
+        await stack.enter_async_context(_in_background(recovery))
+        yield Services(database=database, catalog=catalog, predictor=predictor, keys=Keys(database))
+
+
+@asynccontextmanager
+async def _in_background(recovery: Recovery) -> AsyncIterator[None]:
+    task = asyncio.create_task(recovery.run(), name="recovery")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
