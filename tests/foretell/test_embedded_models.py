@@ -1,6 +1,7 @@
 import hashlib
 import json
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
+from tokenizers import Tokenizer
 
 EMBEDDED = Path(__file__).parents[2] / "foretell" / "embedded"
 REGISTRY = tomllib.loads((EMBEDDED / "models.toml").read_text(encoding="utf-8"))
@@ -176,3 +178,50 @@ def test_a_known_dominant_feature_matters_most_when_occluded(name: str, dominant
     changes = occlusion(open_session(name), example_rows(name), baseline)
 
     assert max(changes, key=changes.__getitem__) in dominant
+
+
+def test_storyteller_continues_a_text_token_by_token_as_in_one_go() -> None:
+    session = open_session("storyteller")
+    config = read_json(version_of("storyteller")["config"])
+    tokenizer = Tokenizer.from_file(str(EMBEDDED / version_of("storyteller")["tokenizer"]))
+    ids = [config["bos_token_id"], *tokenizer.encode("It is a truth universally acknowledged").ids]
+    empty = np.zeros((config["n_layers"], 2, 1, config["n_kv_heads"], 0, config["head_dim"]), np.float32)
+
+    at_once, _ = session.run(["logits", "present"], {"tokens": [ids], "past": empty})
+    past = empty
+    for token in ids:
+        stepwise, past = session.run(["logits", "present"], {"tokens": [[token]], "past": past})
+
+    assert past.shape[4] == len(ids)
+    assert at_once.shape == (1, config["vocab_size"])
+    assert np.corrcoef(at_once[0], stepwise[0])[0, 1] > 0.99
+
+
+def test_storyteller_finds_real_sentences_likelier_than_their_words_reversed() -> None:
+    session = open_session("storyteller")
+    tokenizer = Tokenizer.from_file(str(EMBEDDED / version_of("storyteller")["tokenizer"]))
+    config = read_json(version_of("storyteller")["config"])
+    sentence = "She had been so much surprised by the letter, that she could hardly say a word to her sister."
+
+    losses = [
+        loss_of(session, config, tokenizer.encode(text).ids)
+        for text in (sentence, " ".join(reversed(sentence.split())))
+    ]
+
+    assert losses[0] < losses[1] - 0.5
+
+
+def loss_of(session: InferenceSession, config: dict[str, Any], ids: list[int]) -> float:
+    past = np.zeros((config["n_layers"], 2, 1, config["n_kv_heads"], 0, config["head_dim"]), np.float32)
+    total = 0.0
+    for token, following in pairwise([config["bos_token_id"], *ids]):
+        logits, past = session.run(["logits", "present"], {"tokens": [[token]], "past": past})
+        total += float(np.logaddexp.reduce(logits[0].astype(np.float64)) - logits[0, following])
+    return total / len(ids)
+
+
+def test_storyteller_tokenizer_gives_any_text_back() -> None:
+    tokenizer = Tokenizer.from_file(str(EMBEDDED / version_of("storyteller")["tokenizer"]))
+    text = "“Naïve”, said Mr. Ω:\t\n\n  42 £ ½ 😀"
+
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
