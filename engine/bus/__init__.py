@@ -1,0 +1,1 @@
+"""What processes tell one another: text as it is generated, and that something changed."""

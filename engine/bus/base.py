@@ -1,0 +1,49 @@
+"""Bus: how those who watch learn of what happens, in this process or another.
+
+It carries what may be lost: whoever needs to be sure asks the database. Two kinds of things travel:
+
+- **streams**, numbered text that one writer appends to and any number of readers follow from any
+  place: replay first, then live, then the end;
+- **topics**, of which only the latest message matters: a reader that is slow skips to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Protocol
+
+from engine.backends.base import Token
+from engine.events import StreamEvent
+
+
+class Bus(Protocol):
+    """Carries streams and topics."""
+
+    async def open(self) -> None:
+        """Starts listening."""
+
+    async def append(self, stream: str, tokens: Sequence[Token]) -> int:
+        """Adds tokens to a stream of this process as one numbered piece, and returns its number.
+
+        A bus that is down for a while delays other processes; it never fails or slows the writer.
+        """
+
+    async def end(self, stream: str) -> int:
+        """Ends a stream of this process, and returns the number of the end."""
+
+    def follow(self, stream: str, after: int) -> AsyncGenerator[StreamEvent, None]:
+        """Yields what a stream holds after a number, then what comes, up to and with its end.
+
+        No number is left out and none comes twice. A reader for whom pieces are missing, because it
+        came late or reads slowly, gets one `Snapshot` instead. A stream that nobody ever wrote to,
+        or that is forgotten, ends at once without an `End`.
+        """
+
+    async def announce(self, topic: str, message: Any) -> None:
+        """Tells the watchers of a topic its latest message, any JSON value."""
+
+    def watch(self, topic: str) -> AsyncGenerator[Any, None]:
+        """Yields the messages of a topic from now on, leaving out those that were overtaken."""
+
+    async def close(self) -> None:
+        """Stops listening; every follower and watcher ends."""

@@ -1,0 +1,130 @@
+"""Streams and topics within one process: every reader keeps its own place, and nothing is copied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from engine.events import End, Piece, Snapshot, StreamEvent
+
+KEPT_PIECES = 4096
+
+
+class LocalStream:
+    """A stream's last pieces and its whole text. Readers wait for `changed`; none holds a queue."""
+
+    def __init__(self, kept: int = KEPT_PIECES) -> None:
+        self.last = 0
+        self.ended = False
+        self.abandoned = False
+        self._texts: list[str] = []
+        self._pieces: deque[Piece] = deque(maxlen=kept)
+        self._changed = asyncio.Event()
+
+    def add(self, piece: Piece) -> None:
+        """Appends the piece that comes next."""
+        assert piece.sequence == self.last + 1
+        self._pieces.append(piece)
+        self._texts.append(piece.text)
+        self.last = piece.sequence
+        self._wake()
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Jumps ahead to a snapshot: the pieces up to it are not known here."""
+        self._pieces.clear()
+        self._texts, self.last = [snapshot.text], snapshot.sequence
+        self._wake()
+
+    def finish(self) -> None:
+        """Ends the stream."""
+        self.ended = True
+        self._wake()
+
+    def abandon(self) -> None:
+        """Lets every reader go, without an end: this process hears no more of the stream."""
+        self.abandoned = True
+        self._wake()
+
+    async def follow(self, after: int) -> AsyncGenerator[StreamEvent, None]:
+        """Yields what comes after a number, up to and with the end."""
+        while True:
+            changed = self._changed
+            while after < self.last:
+                event = self._next(after)
+                after = event.sequence
+                yield event
+            if self.abandoned:
+                return
+            if self.ended:
+                yield End(self.last + 1)
+                return
+            if changed is self._changed:
+                await changed.wait()
+
+    def _next(self, after: int) -> Piece | Snapshot:
+        first = self._pieces[0].sequence if self._pieces else self.last + 1
+        if after + 1 < first:
+            return Snapshot(self.last, "".join(self._texts))
+        return self._pieces[after + 1 - first]
+
+    def _wake(self) -> None:
+        """Wakes every reader at once; those that come later wait for the next change."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class LocalTopics:
+    """The latest message of each topic that somebody in this process watches."""
+
+    def __init__(self) -> None:
+        self._watchers: dict[str, set[_Watcher]] = {}
+
+    def tell(self, topic: str, message: Any) -> None:
+        """Hands a message to the watchers of its topic, in place of one they have not taken yet."""
+        for watcher in self._watchers.get(topic, ()):
+            watcher.put(message)
+
+    async def watch(self, topic: str) -> AsyncGenerator[Any, None]:
+        """Yields messages until `close`."""
+        watcher = _Watcher()
+        self._watchers.setdefault(topic, set()).add(watcher)
+        try:
+            while not watcher.closed:
+                for message in await watcher.take():
+                    yield message
+        finally:
+            watchers = self._watchers.get(topic, set())
+            watchers.discard(watcher)
+            if not watchers:
+                self._watchers.pop(topic, None)
+
+    def close(self) -> None:
+        """Ends every watcher."""
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.close()
+
+
+class _Watcher:
+    """Room for one message."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._latest: list[Any] = []
+        self._arrived = asyncio.Event()
+
+    def put(self, message: Any) -> None:
+        self._latest = [message]
+        self._arrived.set()
+
+    async def take(self) -> list[Any]:
+        await self._arrived.wait()
+        self._arrived.clear()
+        latest, self._latest = self._latest, []
+        return latest
+
+    def close(self) -> None:
+        self.closed = True
+        self._arrived.set()

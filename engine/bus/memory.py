@@ -1,0 +1,70 @@
+"""MemoryBus: the bus of one process, with nothing to install."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from engine.backends.base import Token
+from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics
+from engine.events import Piece, StreamEvent
+
+KEPT_SECONDS = 300.0
+
+
+class MemoryBus:
+    """Keeps a stream until some minutes after its end; later readers ask the database."""
+
+    def __init__(self, *, kept_pieces: int = KEPT_PIECES, kept_seconds: float = KEPT_SECONDS) -> None:
+        self._kept_pieces = kept_pieces
+        self._kept_seconds = kept_seconds
+        self._streams: dict[str, LocalStream] = {}
+        self._topics = LocalTopics()
+
+    async def open(self) -> None:
+        """Listens already."""
+
+    async def append(self, stream: str, tokens: Sequence[Token]) -> int:
+        """See `Bus`."""
+        local = self._streams.setdefault(stream, LocalStream(self._kept_pieces))
+        local.add(joined(local.last + 1, tokens))
+        return local.last
+
+    async def end(self, stream: str) -> int:
+        """See `Bus`."""
+        local = self._streams.setdefault(stream, LocalStream(self._kept_pieces))
+        local.finish()
+        asyncio.get_running_loop().call_later(self._kept_seconds, self._streams.pop, stream, None)
+        return local.last + 1
+
+    async def follow(self, stream: str, after: int) -> AsyncGenerator[StreamEvent, None]:
+        """See `Bus`."""
+        local = self._streams.get(stream)
+        if local is None:
+            return
+        async with aclosing(local.follow(after)) as events:
+            async for event in events:
+                yield event
+
+    async def announce(self, topic: str, message: Any) -> None:
+        """See `Bus`."""
+        self._topics.tell(topic, message)
+
+    def watch(self, topic: str) -> AsyncGenerator[Any, None]:
+        """See `Bus`."""
+        return self._topics.watch(topic)
+
+    async def close(self) -> None:
+        """See `Bus`."""
+        for local in self._streams.values():
+            local.abandon()
+        self._topics.close()
+
+
+def joined(sequence: int, tokens: Sequence[Token]) -> Piece:
+    """Returns tokens as one piece; a joined piece has no logprob of its own."""
+    if len(tokens) == 1:
+        return Piece(sequence, tokens[0].text, tokens[0].logprob)
+    return Piece(sequence, "".join(token.text for token in tokens))
