@@ -112,7 +112,7 @@ class HTTPTransport:
         streaming = accepted.media_type == EVENT_STREAM
         session = Session(viewer, ours, address, "sse" if streaming else "http")
         if streaming:
-            return await self.streams.respond(asked, session)
+            return await self.streams.respond(request.method, asked, session)
         return await self._answer(request, asked, session, accepted)
 
     async def _read(self, request: Request) -> OperationRequest:

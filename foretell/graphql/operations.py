@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
 """The operations with one answer; a subscription has a stream of them."""
 
-NO_CREDENTIAL = "Send an API key: `Authorization: Bearer fk_…`."
+NO_CREDENTIAL = "Send an API key: `Authorization: Bearer fk_...`."
 
 Payload = dict[str, Any]
 """A response as the specification describes it: `data`, `errors`, `extensions`."""
@@ -117,7 +117,7 @@ class Operations:
                 allowed_operation_types=tuple(allowed),
             )
         except InvalidOperationTypeError as error:
-            raise _not_allowed(error.operation_type) from None
+            raise not_allowed(error.operation_type) from None
         except CannotGetOperationTypeError as error:
             raise Refused(error.as_http_error_reason(), code="GRAPHQL_VALIDATION_FAILED") from None
         except MissingQueryError:
@@ -188,7 +188,8 @@ def _operation(prepared: Prepared | None, name: str | None) -> OperationDefiniti
     return prepared.operation(name) if prepared else None
 
 
-def _not_allowed(kind: OperationType) -> Refused:
+def not_allowed(kind: OperationType) -> Refused:
+    """Return the refusal of an operation that the way it came does not allow."""
     if kind is OperationType.SUBSCRIPTION:
         return Refused("Subscriptions need a WebSocket, or `Accept: text/event-stream`.")
     return Refused("Mutations need POST.", status=405, headers={"Allow": "POST"})

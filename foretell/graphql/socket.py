@@ -42,12 +42,12 @@ ENDING_CODES = {Ending.SHUTDOWN: RESTART, Ending.REVOKED: FORBIDDEN, Ending.EXPI
 
 
 class Close(Exception):
-    """The socket is to be closed, with a code and a reason of at most 123 bytes."""
+    """The socket is to be closed, with a code and a reason; a frame has room for 123 bytes of ASCII."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
-        self.reason = reason
+        self.reason = ascii(reason)[1:-1][:123]
 
 
 class Gone(Exception):
@@ -153,7 +153,7 @@ class Socket:
                 if task:
                     task.cancel()
             case unknown:
-                raise Close(BAD_MESSAGE, f"Unknown message type {unknown[:40]!a}")
+                raise Close(BAD_MESSAGE, f"Unknown message type {unknown}")
 
     async def _init(self, parameters: dict[str, Any]) -> None:
         """Authenticate by the parameters as if they were headers, or by the headers of the handshake."""
@@ -164,7 +164,7 @@ class Socket:
         try:
             viewer = await self.operations.viewer({**self.websocket.headers, **given})
         except Refused as refused:
-            raise Close(FORBIDDEN, str(refused)[:120]) from refused
+            raise Close(FORBIDDEN, str(refused)) from refused
         if viewer is None:
             raise Close(FORBIDDEN, NO_CREDENTIAL)
         self._hold(viewer)
@@ -185,7 +185,7 @@ class Socket:
         if not self.acknowledged:
             raise Close(UNAUTHORIZED, "Unauthorized")
         if key in self.running:
-            raise Close(ALREADY_EXISTS, f"Subscriber for {key[:60]!a} already exists")
+            raise Close(ALREADY_EXISTS, f"Subscriber for {key} already exists")
         session = replace(self.session, request_id=request_id(None))
         try:
             if len(self.running) >= self.options.operations_per_socket:

@@ -12,10 +12,11 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from starlette.responses import Response, StreamingResponse
+from strawberry.types.graphql import OperationType
 
 from foretell.graphql.caps import ConnectionCap
 from foretell.graphql.endings import Ending, Endings
-from foretell.graphql.operations import Operations, Payload, encode, failure, payload
+from foretell.graphql.operations import Operations, Payload, encode, failure, not_allowed, payload
 from foretell.graphql.options import TransportOptions
 from foretell.graphql.requests import OperationRequest, Refused
 from foretell.graphql.session import Context, Session
@@ -44,7 +45,7 @@ class EventStreams:
     endings: Endings
     by_address: ConnectionCap
 
-    async def respond(self, asked: OperationRequest, session: Session) -> Response:
+    async def respond(self, method: str, asked: OperationRequest, session: Session) -> Response:
         """Return the stream of an operation's results.
 
         Raises Refused when there is nothing to run, or no room; what is wrong with the operation itself is
@@ -54,6 +55,8 @@ class EventStreams:
         context = self.operations.make_context(session)
         text = await self.operations.text(asked, context.limits)
         self.operations.require_viewer(text, asked, session.viewer, context.limits)
+        if method == "GET" and self.operations.kind(text, asked, context.limits) is OperationType.MUTATION:
+            raise not_allowed(OperationType.MUTATION)
         events = self._events(text, asked, session, context)
         return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 

@@ -1,0 +1,469 @@
+"""graphql-transport-ws over a real socket: every close code, and operations that leave each other alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from foretell.graphql import TransportOptions
+from tests.foretell.graphql_service import EXPIRING, KEY, Service, serving
+
+PROTOCOL = Subprotocol("graphql-transport-ws")
+
+
+class Client:
+    """A socket and its messages, decoded."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def send(self, message: Any) -> None:
+        await self.socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    async def receive(self) -> dict[str, Any]:
+        async with asyncio.timeout(5):
+            message: dict[str, Any] = json.loads(await self.socket.recv())
+            return message
+
+    async def closed(self) -> tuple[int, str]:
+        """The close code and reason; other messages before it are a failure."""
+        with pytest.raises(ConnectionClosed):
+            pytest.fail(str(await self.receive()))
+        assert self.socket.close_code is not None
+        return self.socket.close_code, self.socket.close_reason or ""
+
+    async def init(self, key: str = KEY) -> Client:
+        await self.send({"type": "connection_init", "payload": {"Authorization": f"Bearer {key}"}})
+        assert await self.receive() == {"type": "connection_ack"}
+        return self
+
+    async def subscribe(self, key: str, query: str, **more: Any) -> None:
+        await self.send({"type": "subscribe", "id": key, "payload": {"query": query, **more}})
+
+
+@asynccontextmanager
+async def client(
+    service: Service, protocols: Sequence[Subprotocol] | None = (PROTOCOL,), **headers: str
+) -> AsyncIterator[Client]:
+    async with (
+        serving(service.app) as address,
+        connect(
+            f"ws://{address}/graphql",
+            subprotocols=protocols,
+            additional_headers=headers,
+        ) as socket,
+    ):
+        yield Client(socket)
+
+
+def short(**options: Any) -> Service:
+    return Service(options={"options": TransportOptions(**options)})
+
+
+async def eventually(check: Any) -> None:
+    async with asyncio.timeout(5):
+        while not check():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_a_query_is_answered_and_completed() -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+
+        await ws.subscribe("1", "query Q($n: String!) { hello(name: $n) }", variables={"n": "you"})
+
+        assert (await ws.receive())["payload"]["data"] == {"hello": "hello you"}
+        assert await ws.receive() == {"type": "complete", "id": "1"}
+
+
+async def test_a_subscription_tells_its_cost_once() -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+
+        await ws.subscribe("1", "subscription { count(to: 3) }")
+
+        payloads = [(await ws.receive())["payload"] for _ in range(3)]
+        assert [payload["data"]["count"] for payload in payloads] == [1, 2, 3]
+        assert ["extensions" in payload for payload in payloads] == [True, False, False]
+        assert (await ws.receive())["type"] == "complete"
+
+
+async def test_what_was_loaded_is_forgotten_between_events() -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+
+        await ws.subscribe("1", "subscription { renewals }")
+
+        assert [(await ws.receive())["payload"]["data"]["renewals"] for _ in range(3)] == [0, 1, 2]
+
+
+async def test_an_id_is_free_once_its_operation_is_complete() -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+
+        for _ in range(2):
+            await ws.subscribe("1", "{ hello }")
+            assert (await ws.receive())["type"] == "next"
+            assert (await ws.receive())["type"] == "complete"
+
+
+async def test_every_operation_has_its_own_request_id_and_context() -> None:
+    service = Service()
+    async with client(service) as ws:
+        await ws.init()
+
+        for key in "12":
+            await ws.subscribe(key, "{ broken }")
+        messages = [await ws.receive() for _ in range(4)]
+
+    ids = {
+        message["payload"]["errors"][0]["extensions"]["requestId"]
+        for message in messages
+        if message["type"] == "next"
+    }
+    assert ids == {session.request_id for session in service.sessions}
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"n": 1}])
+async def test_ping_is_answered(payload: Any) -> None:
+    async with client(Service()) as ws:
+        await ws.send({"type": "ping", "payload": payload})
+
+        assert (await ws.receive())["type"] == "pong"
+
+
+async def test_pong_needs_no_answer() -> None:
+    async with client(Service()) as ws:
+        await ws.send({"type": "pong"})
+        await ws.init()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "{",
+        "[]",
+        '"x"',
+        "1",
+        "null",
+        "{}",
+        b"binary",
+        {"type": 1},
+        {"type": "start"},
+        {"type": "connection_ack"},
+        {"type": "next", "id": "1", "payload": {}},
+        {"type": "connection_init", "payload": "x"},
+        {"type": "connection_init", "payload": []},
+        {"type": "ping", "payload": "x"},
+        {"type": "subscribe"},
+        {"type": "subscribe", "id": 1, "payload": {"query": "{ hello }"}},
+        {"type": "subscribe", "id": [1]},
+        {"type": "subscribe", "id": "", "payload": {"query": "{ hello }"}},
+        {"type": "complete"},
+        {"type": "complete", "id": 1},
+        {"type": "é" * 500},
+    ],
+)
+async def test_a_message_that_means_nothing_closes_with_4400(message: Any) -> None:
+    async with client(Service()) as ws:
+        await ws.send(message)
+
+        assert (await ws.closed())[0] == 4400
+
+
+async def test_subscribing_before_the_handshake_closes_with_4401() -> None:
+    async with client(Service()) as ws:
+        await ws.subscribe("1", "{ hello }")
+
+        assert await ws.closed() == (4401, "Unauthorized")
+
+
+@pytest.mark.parametrize("payload", [{}, {"Authorization": "Bearer fk_wrong"}, {"X-API-Key": "fk_wrong"}])
+async def test_a_missing_or_wrong_credential_closes_with_4403(payload: dict[str, str]) -> None:
+    async with client(Service()) as ws:
+        await ws.send({"type": "connection_init", "payload": payload})
+
+        assert (await ws.closed())[0] == 4403
+
+
+@pytest.mark.parametrize("payload", [{"authorization": f"Bearer {KEY}"}, {"x-api-KEY": KEY}])
+async def test_the_credential_is_read_from_the_payload_like_from_headers(payload: dict[str, str]) -> None:
+    async with client(Service()) as ws:
+        await ws.send({"type": "connection_init", "payload": payload})
+
+        assert await ws.receive() == {"type": "connection_ack"}
+
+
+async def test_the_headers_of_the_handshake_authenticate_too() -> None:
+    async with client(Service(), Authorization=f"Bearer {KEY}") as ws:
+        await ws.send({"type": "connection_init"})
+
+        assert await ws.receive() == {"type": "connection_ack"}
+
+
+async def test_a_failure_of_authentication_closes_with_4500_and_tells_nothing() -> None:
+    async with client(Service()) as ws:
+        await ws.send({"type": "connection_init", "payload": {"X-API-Key": "fk_explosive"}})
+
+        assert await ws.closed() == (4500, "Internal server error")
+
+
+async def test_another_subprotocol_closes_with_4406() -> None:
+    for protocols in (None, [Subprotocol("graphql-ws")]):
+        async with client(Service(), protocols) as ws:
+            assert (await ws.closed())[0] == 4406
+
+
+async def test_a_silent_socket_closes_with_4408() -> None:
+    async with client(short(init_timeout=0.05)) as ws:
+        await ws.send({"type": "ping"})
+        await ws.receive()
+
+        assert (await ws.closed())[0] == 4408
+
+
+async def test_an_initialised_socket_may_be_idle() -> None:
+    async with client(short(init_timeout=0.05)) as ws:
+        await ws.init()
+        await asyncio.sleep(0.1)
+
+        await ws.send({"type": "ping"})
+
+        assert (await ws.receive())["type"] == "pong"
+
+
+async def test_using_an_id_twice_closes_with_4409() -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+        await ws.subscribe("1", "subscription { silence }")
+
+        await ws.subscribe("1", "subscription { silence }")
+
+        assert (await ws.closed())[0] == 4409
+
+
+async def test_a_second_handshake_closes_with_4429() -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+
+        await ws.send({"type": "connection_init"})
+
+        assert (await ws.closed())[0] == 4429
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ({"query": "{"}, "GRAPHQL_PARSE_FAILED"),
+        ({"query": "{ nothing }"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"query": "query A { hello }", "operationName": "B"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"query": "query A { hello } query B { hello }"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"query": "query ($n: [Int!]!) { total(numbers: $n) }"}, "BAD_USER_INPUT"),
+        ({"query": "{ hello }", "variables": []}, "BAD_REQUEST"),
+        ({"query": 1}, "BAD_REQUEST"),
+        ({}, "BAD_REQUEST"),
+        (None, "BAD_REQUEST"),
+        ("x", "BAD_REQUEST"),
+        ({"query": "{ hello }" + " " * 70_000}, "DOCUMENT_LIMIT_EXCEEDED"),
+        ({"query": "subscription { nothing }"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"query": "subscription { a: count(to: 1) b: count(to: 1) }"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"query": "subscription { count(to: null) }"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"documentId": "sha256:" + "0" * 64}, "PERSISTED_QUERY_NOT_FOUND"),
+    ],
+)
+async def test_a_bad_operation_fails_alone(payload: Any, code: str) -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+        await ws.subscribe("good", "subscription { count(to: 3, seconds: 0.05) }")
+
+        await ws.send({"type": "subscribe", "id": "bad", "payload": payload})
+
+        messages = [await ws.receive() for _ in range(5)]
+        (error,) = [message for message in messages if message["id"] == "bad"]
+        assert error["type"] == "error"
+        assert error["payload"][0]["extensions"]["code"] == code
+        assert [message["type"] for message in messages if message["id"] == "good"] == [
+            *["next"] * 3,
+            "complete",
+        ]
+
+
+@pytest.mark.parametrize("query", ["{ broken }", "mutation { nothing: login }", "subscription { breaks }"])
+async def test_errors_are_masked_and_coded(query: str) -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+
+        await ws.subscribe("1", query)
+
+        received = [await ws.receive()]
+        while received[-1]["type"] == "next":
+            received.append(await ws.receive())
+        assert "secret" not in json.dumps(received)
+        assert ("INTERNAL" in json.dumps(received)) == ("break" in query or "broken" in query)
+
+
+async def test_completing_stops_the_subscription_on_the_server() -> None:
+    service = Service()
+    async with client(service) as ws:
+        await ws.init()
+        await ws.subscribe("1", "subscription { count(to: 1000000, seconds: 0.01) }")
+        await ws.receive()
+
+        await ws.send({"type": "complete", "id": "1"})
+
+        await eventually(lambda: service.watching == 0)
+        await ws.send({"type": "ping"})
+        while (await ws.receive())["type"] != "pong":
+            pass
+
+
+async def test_completing_what_is_not_running_is_fine() -> None:
+    async with client(Service()) as ws:
+        await ws.init()
+        await ws.send({"type": "complete", "id": "gone"})
+        await ws.send({"type": "ping"})
+
+        assert (await ws.receive())["type"] == "pong"
+
+
+async def test_leaving_stops_the_subscriptions() -> None:
+    service = Service()
+    async with client(service) as ws:
+        await ws.init()
+        await ws.subscribe("1", "subscription { count(to: 1000000, seconds: 0.01) }")
+        await ws.receive()
+
+        await ws.socket.close()
+
+        await eventually(lambda: service.watching == 0)
+
+
+@pytest.mark.parametrize("leave", ["close", "complete", "abort"])
+async def test_a_mutation_survives_its_caller(leave: str) -> None:
+    service = Service()
+    async with client(service) as ws:
+        await ws.init()
+        await ws.subscribe("1", 'mutation { write(name: "kept", seconds: 0.3) }')
+        await eventually(lambda: service.sessions)
+
+        if leave == "close":
+            await ws.socket.close()
+        elif leave == "abort":
+            ws.socket.transport.abort()
+        else:
+            await ws.send({"type": "complete", "id": "1"})
+        await asyncio.sleep(0.1)
+        await service.endpoint.drain()
+
+    assert service.written == ["kept"]
+
+
+async def test_a_revoked_credential_closes_with_4403() -> None:
+    service = Service()
+    async with client(service) as ws:
+        await ws.init()
+        await ws.subscribe("1", "subscription { silence }")
+
+        service.revoked.set()
+
+        assert await ws.closed() == (4403, "The credential was revoked.")
+
+
+async def test_an_expired_credential_closes_with_4403() -> None:
+    async with client(Service()) as ws:
+        await ws.init(EXPIRING)
+
+        assert await ws.closed() == (4403, "The credential has expired.")
+
+
+async def test_a_shutdown_closes_with_1012() -> None:
+    service = Service()
+    async with client(service) as ws:
+        await ws.init()
+        await ws.subscribe("1", "subscription { silence }")
+
+        service.shutdown.set()
+
+        assert (await ws.closed())[0] == 1012
+
+
+async def test_operations_of_a_socket_are_capped() -> None:
+    async with client(short(operations_per_socket=2)) as ws:
+        await ws.init()
+        for key in "12":
+            await ws.subscribe(key, "subscription { silence }")
+
+        await ws.subscribe("3", "{ hello }")
+
+        message = await ws.receive()
+        assert (message["id"], message["type"]) == ("3", "error")
+        assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_sockets_of_an_address_are_capped_and_room_comes_back() -> None:
+    service = short(sockets_per_address=1)
+    async with serving(service.app) as address:
+        url = f"ws://{address}/graphql"
+        async with connect(url, subprotocols=[PROTOCOL]):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(url, subprotocols=[PROTOCOL])
+        await eventually(lambda: service.endpoint.websocket.by_address["127.0.0.1"] == 0)
+
+        async with connect(url, subprotocols=[PROTOCOL]):
+            pass
+
+    assert refused.value.response.status_code == 429
+
+
+async def test_sockets_of_a_key_are_capped() -> None:
+    async with serving(short(sockets_per_key=1).app) as address:
+        url = f"ws://{address}/graphql"
+        async with (
+            connect(url, subprotocols=[PROTOCOL]) as first,
+            connect(url, subprotocols=[PROTOCOL]) as second,
+        ):
+            await Client(first).init()
+
+            await second.send(json.dumps({"type": "connection_init", "payload": {"X-API-Key": KEY}}))
+
+            assert (await Client(second).closed())[0] == 1013
+
+
+@pytest.mark.parametrize(
+    ("origin", "accepted"),
+    [
+        ("https://evil.example", False),
+        ("null", False),
+        ("http://{address}", True),
+        ("https://app.example:443", True),
+    ],
+)
+async def test_only_allowed_pages_open_sockets(origin: str, accepted: bool) -> None:
+    async with serving(short(allowed_origins=("https://app.example",)).app) as address:
+        opening = connect(
+            f"ws://{address}/graphql",
+            subprotocols=[PROTOCOL],
+            additional_headers={"Origin": origin.format(address=address)},
+        )
+        if accepted:
+            await (await opening).close()
+        else:
+            with pytest.raises(InvalidStatus) as refused:
+                await opening
+            assert refused.value.response.status_code == 403
+
+
+async def test_a_message_over_the_limit_closes_with_1009() -> None:
+    async with client(short(max_body=1000)) as ws:
+        await ws.send({"type": "ping", "payload": {"x": "y" * 1000}})
+
+        assert (await ws.closed())[0] == 1009
