@@ -1,0 +1,14 @@
+"""A compiled executor for Strawberry schemas.
+
+    schema = strawberry.Schema(Query, Mutation, Subscription)
+    executor.install(schema)
+
+After that `schema.execute`, `schema.execute_sync`, `schema.subscribe` and the transports run each operation
+as one generated function instead of walking the document for each object. What the compiler does not know,
+graphql-core runs. See docs/executor.md.
+"""
+
+from executor.schema import CompiledSchema, install
+from executor.stats import Execution, Observer, Stats, last_execution
+
+__all__ = ["CompiledSchema", "Execution", "Observer", "Stats", "install", "last_execution"]

@@ -1,0 +1,230 @@
+"""From a plan to functions: Python source in which no name or string of a client ever stands.
+
+Each object plan becomes one function `o<n>(s, r, p, f, ok=False)`: source, operation, position, the site of
+the field that holds the object, and whether the source has been checked already. It returns the object of the
+response. Names in the source are numbers (`K7` is the response key of site 7), attribute names of the
+server's own classes where they are plain identifiers, and nothing else; all constants come from a table.
+
+    def o3(s, r, p, f, ok=False):
+        if not ok and s.__class__ not in C3 and r.unusual(s, p, f, O3):
+            return None
+        try:
+            v7 = s.name
+            if v7.__class__ is not str:
+                v7 = r.leaf(v7, F7, p)
+        except Exception as e:
+            v7 = r.failed(e, F7, p)
+        ...
+        return {K7: v7, ...}
+
+A `try` costs nothing until something is raised, so every field has its own, and the failure path is the same
+code as the path of success: nothing is ever run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any
+
+from graphql import Undefined
+from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
+
+from executor.completion import completer, object_classes
+from executor.leaf import GUARDS, PLAIN, enum_names, unserialized_error
+from executor.plan import (
+    Attribute,
+    Call,
+    Constant,
+    Default,
+    Event,
+    FieldSite,
+    LeafShape,
+    ListShape,
+    ObjectPlan,
+    ObjectShape,
+    Resolve,
+)
+from executor.resolvers import is_safe_name
+
+
+def generate(plans: list[ObjectPlan]) -> str:
+    """Makes the functions of the plans, sets each plan's and site's `complete`, and returns the source."""
+    constants: dict[str, Any] = {"PLAIN": PLAIN, "Undefined": Undefined, "unserialized": unserialized_error}
+    source = "\n".join(line for plan in plans for line in _function(plan, constants))
+    exec(_compiled(source), constants)  # noqa: S102 - see above: numbers and the server's own identifiers
+    for plan in plans:
+        plan.complete = constants[f"o{plan.index}"]
+    for plan in plans:
+        for site in plan.sites:
+            site.complete = constants[f"c{site.index}"] = completer(site.shape)
+    return source
+
+
+def _compiled(source: str) -> CodeType:
+    return compile(source, "<compiled GraphQL operation>", "exec", dont_inherit=True)
+
+
+def _function(plan: ObjectPlan, constants: dict[str, Any]) -> Iterator[str]:
+    yield f"def o{plan.index}(s, r, p, f, ok=False):"
+    if not plan.is_root:
+        yield from _check(plan, constants)
+    late = [site.index for site in plan.sites if _may_be_late(site)]
+    for index in late:
+        yield f"    w{index} = None"
+    for site in plan.sites:
+        constants[f"K{site.index}"] = site.key
+        yield from _Field(site, constants).lines()
+    members = ", ".join(f"K{site.index}: {_member(site)}" for site in plan.sites)
+    yield f"    d = {{{members}}}"
+    for index in late:
+        yield f"    if w{index} is not None:"
+        yield f"        w{index}.container = d"
+    yield "    return d"
+
+
+def _check(plan: ObjectPlan, constants: dict[str, Any]) -> Iterator[str]:
+    """Lines that let sources of known classes pass and ask `Operation.unusual` about all others."""
+    n = plan.index
+    classes, casts = object_classes(plan.type)
+    constants[f"C{n}"] = classes
+    constants[f"O{n}"] = plan
+    cast = f" or getattr(s, {TYPE_CAST_ATTRIBUTE!r}, None) is not None" if casts else ""
+    yield f"    if not ok and (s.__class__ not in C{n}{cast}) and r.unusual(s, p, f, O{n}, C{n}):"
+    yield "        return None"
+
+
+def _may_be_late(site: FieldSite) -> bool:
+    return isinstance(site.source, Call | Resolve)
+
+
+def _member(site: FieldSite) -> str:
+    return f"A{site.index}" if isinstance(site.source, Constant) else f"v{site.index}"
+
+
+class _Field:
+    """The lines of one field: read the value, let it pass or complete it, and catch what is raised."""
+
+    def __init__(self, site: FieldSite, constants: dict[str, Any]) -> None:
+        self._site = site
+        self._constants = constants
+        self._n = site.index
+        constants[f"F{site.index}"] = site
+
+    def lines(self) -> Iterator[str]:
+        n, source = self._n, self._site.source
+        if isinstance(source, Constant):
+            self._constants[f"A{n}"] = source.value
+            return
+        yield "    try:"
+        if isinstance(source, Call | Resolve):
+            yield from self._called(source)
+        else:
+            yield f"        v{n} = {self._read(source)}"
+            yield from self._completed("        ")
+        yield "    except Exception as e:"
+        yield f"        v{n} = r.failed(e, F{n}, p)"
+
+    def _read(self, source: Attribute | Default | Event) -> str:
+        n = self._n
+        if isinstance(source, Event):
+            return "s"
+        if isinstance(source, Attribute) and is_safe_name(source.name):
+            return f"s.{source.name}"
+        self._constants[f"N{n}"] = source.name
+        self._constants[f"G{n}"] = getattr if isinstance(source, Attribute) else source.getter
+        return f"G{n}(s, N{n})"
+
+    def _called(self, source: Call | Resolve) -> Iterator[str]:
+        n = self._n
+        self._constants[f"R{n}"] = source.function
+        call = self._call(source)
+        if self._site.arguments is not None and self._site.arguments.constant is None:
+            yield f"        a{n} = r.arguments(F{n})"
+        if not source.is_coroutine:
+            yield f"        v{n} = {call}"
+            yield f"        if r.is_awaitable(v{n}):"
+            yield f"            w{n} = r.defer(v{n}, F{n}, p)"
+            yield f"            v{n} = None"
+            yield "        else:"
+            yield from self._completed("            ")
+            return
+        yield "        try:"
+        yield f"            v{n} = {call}"
+        yield "        except Exception as e:"  # it would have been raised inside Strawberry's coroutine
+        yield f"            v{n} = r.raising(e)"
+        yield f"        w{n} = r.defer(v{n}, F{n}, p)"
+        yield f"        v{n} = None"
+
+    def _call(self, source: Call | Resolve) -> str:
+        n = self._n
+        function = f"R{n}"
+        if isinstance(source, Resolve):
+            parameters = ["s", f"r.info(F{n}, p)"]
+            if source.wrapped:
+                function = f"r.wrapped(R{n})"
+        else:
+            parameters = ["s"] if source.takes_self else []
+            parameters += [f"{name}=s" for name in source.source_names]
+            if source.info_name:
+                parameters.append(f"{source.info_name}=r.strawberry_info(F{n}, p)")
+        arguments = self._site.arguments
+        if arguments is not None:
+            self._constants[f"B{n}"] = arguments.constant
+            parameters.append(f"**a{n}" if arguments.constant is None else f"**B{n}")
+        return f"{function}({', '.join(parameters)})"
+
+    def _completed(self, pad: str) -> Iterator[str]:
+        shape = self._site.shape
+        if isinstance(shape, LeafShape):
+            yield from self._leaf(shape, pad)
+        else:
+            yield from self._composite(pad)
+
+    def _leaf(self, shape: LeafShape, pad: str) -> Iterator[str]:
+        n = self._n
+        v = f"v{n}"
+        slow = f"{v} = r.leaf({v}, F{n}, p)"
+        maybe = f" and {v} is not None" if shape.nullable else ""
+        names = enum_names(shape.type)
+        if guard := GUARDS.get(shape.type):
+            yield f"{pad}if ({guard.format(v=v)}){maybe}:"
+            yield f"{pad}    {slow}"
+        elif names is not None:
+            self._constants[f"E{n}"] = names
+            yield f"{pad}x = E{n}.get(id({v}))"
+            yield f"{pad}if x is not None:"
+            yield f"{pad}    {v} = x"
+            yield f"{pad}el{f'if {v} is not None' if shape.nullable else 'se'}:"
+            yield f"{pad}    {slow}"
+        else:
+            self._constants[f"S{n}"] = shape.type.coerce_output_value
+            self._constants[f"L{n}"] = shape.type
+            yield f"{pad}if {v}.__class__ in PLAIN:"
+            yield f"{pad}    x = S{n}({v})"
+            yield f"{pad}    if x is None or x is Undefined:"
+            yield f"{pad}        raise unserialized(L{n}, {v}, x)"
+            yield f"{pad}    {v} = x"
+            yield f"{pad}el{f'if {v} is not None' if shape.nullable else 'se'}:"
+            yield f"{pad}    {slow}"
+
+    def _composite(self, pad: str) -> Iterator[str]:
+        """A value that is no leaf: awaitables wait, the others are completed at their position."""
+        n, site = self._n, self._site
+        self._constants[f"T{n}"] = site.typename
+        position = f"(p, K{n}, T{n}, {site.nullable})"
+        complete = f"v{n} = c{n}(v{n}, r, {position}, F{n})"
+        if isinstance(site.source, Call | Resolve):  # asked already
+            yield f"{pad}{complete}"
+            return
+        if isinstance(site.shape, ListShape):
+            known = f"v{n}.__class__ is not list and "
+        elif isinstance(site.shape, ObjectShape):
+            known = f"v{n}.__class__ not in C{site.shape.plan.index} and "
+        else:
+            known = ""
+        yield f"{pad}if {known}r.is_awaitable(v{n}):"
+        yield f"{pad}    r.defer(v{n}, F{n}, p)"
+        yield f"{pad}    v{n} = None"
+        yield f"{pad}el{f'if v{n} is not None' if site.nullable else 'se'}:"
+        yield f"{pad}    {complete}"
