@@ -73,6 +73,7 @@ def train_tokenizer(texts: list[str], vocabulary: int) -> Tokenizer:
 def encode_chapters(tokenizer: Tokenizer, chapters: list[str]) -> list[int]:
     """All chapters as one row of token ids, `END` before each and after the last."""
     end = tokenizer.token_to_id(END)
+    assert end is not None
     ids = [end]
     for encoding in tokenizer.encode_batch(chapters):
         ids += [*encoding.ids, end]

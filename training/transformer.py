@@ -60,7 +60,7 @@ class Attention(nn.Module):
 
     def heads(self, x: Tensor) -> Tensor:
         """[batch, length, heads x head_width] as [batch, heads, length, head_width]."""
-        return x.unflatten(-1, (-1, self.shape.head_width)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], -1, self.shape.head_width).transpose(1, 2)
 
     def forward(
         self, x: Tensor, table: Tensor, past: Tensor | None, mask: Tensor | None
