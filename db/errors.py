@@ -40,9 +40,10 @@ def translated() -> Iterator[None]:
         if "unique" in str(error.orig).lower():
             raise UniqueViolationError(str(error.orig)) from error
         raise
-    except (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError) as error:
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        connecting = error.statement is None  # asyncpg has no common class for what stops a connection
+        if connecting or error.connection_invalidated:
             raise DatabaseUnavailableError(str(error)) from error
         raise

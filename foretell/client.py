@@ -1,0 +1,57 @@
+"""Client: asks a running server, as any client would; for the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from foretell import __version__
+
+TIMEOUT_SECONDS = 70  # `predict` waits up to 60
+
+
+class ClientError(Exception):
+    """The server could not be asked, or refused. The message is one line for a person."""
+
+
+class Client:
+    """Executes GraphQL operations with an API key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url.rstrip("/") + "/graphql"
+        self._key = key
+
+    def execute(self, document: str, variables: dict[str, Any]) -> Any:
+        """Executes one operation and returns its data.
+
+        Raises:
+            ClientError: nobody answers, the answer is no GraphQL, or it holds errors.
+        """
+        headers = {
+            "accept": "application/graphql-response+json",
+            "authorization": f"Bearer {self._key}",
+            "user-agent": f"foretell/{__version__}",
+        }
+        try:
+            response = httpx.post(
+                self._url,
+                json={"query": document, "variables": variables},
+                headers=headers if self._key else {**headers, "authorization": ""},
+                timeout=TIMEOUT_SECONDS,
+            )
+            answer = response.json()
+        except httpx.TransportError as error:
+            raise ClientError(f"{self._url} does not answer: {error}") from error
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ClientError(f"{self._url} is no GraphQL server: {error}") from error
+        if answer.get("errors"):
+            raise ClientError(_refusal(answer["errors"]))
+        return answer["data"]
+
+
+def _refusal(errors: list[dict[str, Any]]) -> str:
+    messages = [error["message"] for error in errors]
+    codes = {error.get("extensions", {}).get("code") for error in errors}
+    hint = " Set FORETELL_API_KEY, or give --key." if "UNAUTHENTICATED" in codes else ""
+    return "; ".join(messages) + hint
