@@ -27,8 +27,8 @@ class _Waiting(Generic[Item, Answer]):
 class MicroBatcher(Generic[Item, Answer]):
     """Gathers items into batches of at most `max_size` rows and hands every caller its own answer.
 
-    `run` takes items and returns as many answers in the same order. When it fails on a batch each
-    item is run alone, so that only the bad one fails.
+    `run` takes items and returns as many answers in the same order. When it fails on a batch, or
+    returns more or fewer, each item is run alone, so that only the bad one fails.
     """
 
     def __init__(
@@ -95,15 +95,16 @@ class MicroBatcher(Generic[Item, Answer]):
 
     async def _answer(self, batch: Sequence[_Waiting[Item, Answer]]) -> None:
         try:
-            answers = await self._run([waiting.item for waiting in batch])
+            pairs = list(zip(batch, await self._run([waiting.item for waiting in batch]), strict=True))
         except Exception as error:
             if len(batch) == 1:
                 _settle(batch[0].answer, error=error)
-            else:
-                for waiting in batch:
+                return
+            for waiting in batch:
+                if not waiting.answer.done():
                     await self._answer([waiting])
         else:
-            for waiting, answer in zip(batch, answers, strict=True):
+            for waiting, answer in pairs:
                 _settle(waiting.answer, answer)
 
 
