@@ -117,7 +117,7 @@ async def _ask(backend: Backend, records: Sequence[Record]) -> list[dict[str, An
     answers: list[dict[str, Any]] = []
     for start in range(0, len(records), CHUNK):
         data = PredictionData("tabular", {"records": list(records[start : start + CHUNK])})
-        answers += (await drain(backend.predict(data))).result.output["results"]
+        answers += (await drain(backend.predict(data))).output["results"]
     return answers
 
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.backends.base import drain
-from engine.errors import InternalError, ProcessingError
+from engine.backends.base import CUT, Result, Token
+from engine.errors import InternalError, ModelError, ProcessingError
 from engine.explanations import explain
 from engine.money import cost_of, price_at
 from engine.serving import Served
-from engine.values import ExplanationMethod, PredictionData, PredictionStatus, Usage
+from engine.text_stream import TextStream
+from engine.values import ExplanationMethod, FinishReason, ModelTask, PredictionData, PredictionStatus, Usage
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """A terminal status with everything that is stored of it. Times are in milliseconds."""
+    """A terminal status with everything that is stored of it.
+
+    `started` and `first_token` are readings of `time.perf_counter`.
+    """
 
     status: PredictionStatus
     started: float = field(default_factory=time.perf_counter)
@@ -29,6 +34,7 @@ class Outcome:
     error: ProcessingError | None = None
     usage: Usage | None = None
     inference_ms: float | None = None
+    first_token: float | None = None
 
     def columns(self, served: Served, accepted: float, finished_at: datetime) -> dict[str, Any]:
         """Returns the columns of the prediction's row that this outcome fills.
@@ -45,6 +51,8 @@ class Outcome:
             "inference_ms": self.inference_ms,
             "total_ms": (time.perf_counter() - accepted) * 1000,
         }
+        if self.first_token is not None:
+            columns["time_to_first_token_ms"] = (self.first_token - accepted) * 1000
         if self.usage is not None:
             cost = cost_of(price_at(served.version.prices, finished_at), self.usage)
             columns |= {
@@ -60,24 +68,88 @@ class Outcome:
 
 
 async def find_outcome(
-    served: Served, data: PredictionData, method: ExplanationMethod | None = None
+    served: Served,
+    data: PredictionData,
+    method: ExplanationMethod | None = None,
+    stream: TextStream | None = None,
 ) -> Outcome:
-    """Runs a prediction to its end; whatever the backend raises becomes a FAILED outcome."""
+    """Runs a prediction to its end; whatever the backend raises becomes a FAILED outcome.
+
+    Tokens go to `stream`, whose text is the output of a generation. A cancelled run leaves what it
+    generated there, for `interrupted`.
+    """
     outcome = Outcome(PredictionStatus.SUCCEEDED)
     try:
-        result = (await drain(served.backend.predict(data))).result
-        outcome.output, outcome.usage = result.output, result.usage
-        elapsed = (time.perf_counter() - outcome.started) * 1000
-        outcome.inference_ms = result.inference_ms if result.inference_ms is not None else elapsed
+        result = await _follow(served, data, stream)
+        outcome.output, outcome.usage = _whole(result.output, stream), result.usage
+        outcome.inference_ms = result.inference_ms
         if method is not None:
             records, results = data.value["records"], result.output["results"]
             outcome.explanation = await explain(method, served.backend, served.version.spec, records, results)
     except ProcessingError as error:
-        outcome.status, outcome.error, outcome.output = PredictionStatus.FAILED, error, None
+        _fail(outcome, error, served, data, stream)
     except Exception:
         log.exception("a backend of %s raised what it should not", served.version.spec.name)
-        outcome.status, outcome.error, outcome.output = PredictionStatus.FAILED, InternalError(), None
+        _fail(outcome, InternalError(), served, data, stream)
+    if outcome.inference_ms is None:
+        outcome.inference_ms = (time.perf_counter() - outcome.started) * 1000
+    outcome.first_token = stream.first_at if stream else None
     return outcome
+
+
+def interrupted(
+    status: PredictionStatus,
+    error: ProcessingError | None,
+    started: float,
+    served: Served,
+    data: PredictionData,
+    stream: TextStream | None,
+) -> Outcome:
+    """Returns the outcome of a run that was stopped from outside: what it generated stays, and is billed."""
+    outcome = Outcome(status, started=started)
+    _fail(outcome, error, served, data, stream)
+    outcome.status = status
+    outcome.inference_ms = (time.perf_counter() - started) * 1000
+    outcome.first_token = stream.first_at if stream else None
+    return outcome
+
+
+async def _follow(served: Served, data: PredictionData, stream: TextStream | None) -> Result:
+    async with aclosing(served.backend.predict(data)) as events:  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, Result):
+                return event
+            if stream is not None and isinstance(event, Token):
+                stream.add(event)
+    raise ModelError(CUT, retryable=True)
+
+
+def _whole(output: dict[str, Any], stream: TextStream | None) -> dict[str, Any]:
+    if stream is None:
+        return output
+    stream.close()
+    return {"text": stream.text, "lastSequence": stream.last_sequence, **output}
+
+
+def _fail(
+    outcome: Outcome,
+    error: ProcessingError | None,
+    served: Served,
+    data: PredictionData,
+    stream: TextStream | None,
+) -> None:
+    """Keeps of a run that did not succeed what it generated, and what that used."""
+    outcome.status, outcome.error, outcome.output = PredictionStatus.FAILED, error, None
+    if stream is None:
+        return
+    if stream.first_at is not None:
+        outcome.usage = served.backend.usage_of(data, stream.text)
+        outcome.output = _whole({"finishReason": FinishReason.CANCELED}, stream)
+
+
+def generates(task: ModelTask) -> bool:
+    """Tells whether a task's output is text that comes piece by piece."""
+    return task is ModelTask.TEXT_GENERATION
 
 
 def _error_json(error: ProcessingError | None) -> dict[str, Any] | None:

@@ -8,62 +8,51 @@ a lease, the owner renews the lease while it lives, and `engine.recovery` takes 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 
 import orjson
 
-from db.errors import DatabaseUnavailableError
 from db.queries import predictions as queries
 from db.session import Database
 from db.tables import PredictionRow
 from db.types import created_at, new_id, now
+from engine.bus.base import Bus
 from engine.catalog import Catalog
-from engine.errors import InvalidInputError, ModelError
+from engine.errors import (
+    ConflictError,
+    DeadlineError,
+    InvalidInputError,
+    ModelError,
+    NotFoundError,
+    ProcessingError,
+)
 from engine.explanations import check_explainable
-from engine.outcome import Outcome, find_outcome
+from engine.outcome import interrupted
+from engine.runs import Run, Runs
 from engine.serving import Served, Serving
-from engine.values import ExplanationMethod, PredictionData, PredictionStatus, PredictRequest, Viewer
-
-log = logging.getLogger(__name__)
+from engine.values import DisconnectPolicy, PredictionData, PredictionStatus, PredictRequest, Viewer
 
 MAX_WAIT_MS = 60_000
+MAX_DEADLINE_MS = 24 * 3600 * 1000
 MAX_METADATA_BYTES = 16 * 1024
-FINISH_TRIES = 5
-
-
-@dataclass(slots=True)
-class _Run:
-    """A prediction that this process owns; its row is kept equal to the stored one."""
-
-    row: PredictionRow
-    data: PredictionData
-    served: Served
-    accepted: float
+CANCEL_SECONDS = 2.0
 
 
 class Predictor:
-    """Runs predictions in this process, each in a task of its own that no caller's leaving ends."""
+    """Accepts, waits for, cancels and resumes predictions."""
 
-    def __init__(
-        self, database: Database, catalog: Catalog, serving: Serving, *, lease_seconds: float
-    ) -> None:
-        self.owner = new_id()
+    def __init__(self, database: Database, catalog: Catalog, serving: Serving, bus: Bus, runs: Runs) -> None:
         self._database = database
         self._catalog = catalog
         self._serving = serving
-        self._lease = timedelta(seconds=lease_seconds)
-        self._running: dict[str, asyncio.Task[None]] = {}
-
-    @property
-    def running(self) -> int:
-        """How many predictions this process owns now."""
-        return len(self._running)
+        self._bus = bus
+        self._runs = runs
 
     async def run(self, viewer: Viewer, request: PredictRequest, request_id: str) -> PredictionRow:
         """Accepts a prediction, waits for it up to `wait_ms`, and returns it as it then is.
+
+        When the waiting caller is cancelled the prediction goes on, or is canceled, as it asked.
 
         Raises:
             NotFoundError: the project sees no such model or version.
@@ -76,60 +65,84 @@ class Predictor:
         row = self._row(viewer, request, request_id, served)
         async with self._database.write() as connection:
             await queries.add(connection, row)
-        task = self._start(_Run(row, request.data, served, accepted))
+        run = Run(row, request.data, served, accepted)
+        task = self._runs.start(run)
         if request.wait_ms:
-            await asyncio.wait([task], timeout=request.wait_ms / 1000)
+            try:
+                await asyncio.wait([task], timeout=request.wait_ms / 1000)
+            except asyncio.CancelledError:
+                if request.on_disconnect is DisconnectPolicy.CANCEL:
+                    run.cancel()
+                raise
         return row
 
-    async def resume(self, abandoned: PredictionRow, *, max_attempts: int) -> None:
-        """Takes over a prediction whose owner is gone: runs it again, or fails it where it may not be.
+    async def cancel(self, project_id: str, prediction_id: str) -> None:
+        """Cancels a prediction wherever it runs, and returns when it is terminal or in two seconds.
 
         Raises:
+            NotFoundError: the project has no such prediction.
+            ConflictError: it was terminal before.
+        """
+        async with self._database.write() as connection:
+            rows = await queries.by_id(connection, project_id, [prediction_id])
+            if not rows:
+                raise NotFoundError("There is no such prediction.", path=("input", "id"))
+            if PredictionStatus(rows[0].status).is_terminal:
+                raise ConflictError(f"The prediction is {rows[0].status} already.", path=("input", "id"))
+            await queries.request_cancel(connection, prediction_id)
+        run = self._runs.get(prediction_id)
+        if run is not None and run.task is not None:
+            run.cancel()
+            await asyncio.wait([run.task], timeout=CANCEL_SECONDS)
+        else:
+            self._bus.announce(f"cancel:{rows[0].owner}", prediction_id)
+            await self._until_terminal(project_id, prediction_id)
+
+    async def resume(self, abandoned: PredictionRow, *, max_attempts: int) -> None:
+        """Takes over a prediction whose owner is gone: runs it again, or ends it where it may not be.
+
+        Raises:
+            ModelNotReadyError: this process does not serve its version now.
             DatabaseUnavailableError: nothing changed.
         """
         version = self._catalog.version_by_id(abandoned.model_version_id)
         assert version is not None
         served = self._serving.get(version)
+        owner, lease_until = self._runs.owner, self._runs.lease_until(now())
         async with self._database.write() as connection:
-            if not await queries.take_over(connection, abandoned, self.owner, now() + self._lease):
+            if not await queries.take_over(connection, abandoned, owner, lease_until):
                 return
         row = PredictionRow(**{**abandoned._asdict(), "status": "QUEUED"})  # type: ignore[attr-defined]
         row.attempts += 1
         data = PredictionData(version.spec.task.member, row.input or {})
         waited = max(0.0, (now() - row.created_at).total_seconds())
-        run = _Run(row, data, served, time.perf_counter() - waited)
-        if served.backend.is_repeatable and row.attempts < max_attempts:
-            self._start(run)
-        else:
-            error = ModelError("The process that ran the prediction ended before it did.", retryable=True)
-            await self._finish(run, Outcome(PredictionStatus.FAILED, error=error))
-
-    async def renew_leases(self) -> None:
-        """Tells that this process still runs what it owns; costs nothing while it owns nothing."""
-        if self._running:
-            async with self._database.write() as connection:
-                await queries.renew_leases(connection, self.owner, now() + self._lease)
-
-    async def drain(self, grace_seconds: float) -> None:
-        """Waits for what runs; what still runs after the grace time is left to be taken over."""
-        if not self._running:
+        run = Run(row, data, served, time.perf_counter() - waited)
+        error: ProcessingError | None
+        if row.cancel_requested:
+            status, error = PredictionStatus.CANCELED, None
+        elif row.deadline_at is not None and row.deadline_at <= now():
+            status, error = PredictionStatus.FAILED, DeadlineError()
+        elif served.backend.is_repeatable and row.attempts < max_attempts:
+            self._runs.start(run)
             return
-        _, unfinished = await asyncio.wait(self._running.values(), timeout=grace_seconds)
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
-        if unfinished:
-            async with self._database.write() as connection:
-                await queries.renew_leases(connection, self.owner, now())
+        else:
+            message = "The process that ran the prediction ended before it did."
+            status, error = PredictionStatus.FAILED, ModelError(message, retryable=True)
+        await self._runs.finish(run, interrupted(status, error, time.perf_counter(), served, data, None))
+
+    async def _until_terminal(self, project_id: str, prediction_id: str) -> None:
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+            async with self._database.read() as connection:
+                rows = await queries.by_id(connection, project_id, [prediction_id])
+            if PredictionStatus(rows[0].status).is_terminal:
+                return
 
     def _admit(self, viewer: Viewer, request: PredictRequest) -> Served:
-        if not 0 <= request.wait_ms <= MAX_WAIT_MS:
-            raise InvalidInputError(
-                f"waitMs is from 0 to {MAX_WAIT_MS}.",
-                path=("input", "waitMs"),
-                constraint=f"maximum: {MAX_WAIT_MS}",
-                received=request.wait_ms,
-            )
+        _check_bound("waitMs", request.wait_ms, 0, MAX_WAIT_MS)
+        if request.deadline_ms is not None:
+            _check_bound("deadlineMs", request.deadline_ms, 1, MAX_DEADLINE_MS)
         if request.metadata is not None and len(orjson.dumps(request.metadata)) > MAX_METADATA_BYTES:
             raise InvalidInputError(
                 f"The metadata takes more than {MAX_METADATA_BYTES} bytes.",
@@ -148,6 +161,7 @@ class Predictor:
         row_id = new_id()
         accepted_at = created_at(row_id)
         starts = request.wait_ms > 0
+        deadline = request.deadline_ms
         return PredictionRow(
             id=row_id,
             project_id=viewer.project_id,
@@ -158,48 +172,17 @@ class Predictor:
             request_id=request_id,
             created_at=accepted_at,
             started_at=accepted_at if starts else None,
-            owner=self.owner,
-            lease_until=accepted_at + self._lease,
+            deadline_at=None if deadline is None else accepted_at + timedelta(milliseconds=deadline),
+            owner=self._runs.owner,
+            lease_until=self._runs.lease_until(accepted_at),
             explain=request.explain,
             meta=request.metadata,
             input=request.data.value,
         )
 
-    def _start(self, run: _Run) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._execute(run), name=f"prediction {run.row.id}")
-        self._running[run.row.id] = task
-        task.add_done_callback(lambda _: self._running.pop(run.row.id, None))
-        return task
 
-    async def _execute(self, run: _Run) -> None:
-        if run.row.status == PredictionStatus.QUEUED and not await self._mark_running(run):
-            return
-        run.row.attempts += 1
-        method = ExplanationMethod(run.row.explain) if run.row.explain else None
-        outcome = await find_outcome(run.served, run.data, method)
-        await self._finish(run, outcome)
-
-    async def _mark_running(self, run: _Run) -> bool:
-        started_at = now()
-        async with self._database.write() as connection:
-            lease_until = started_at + self._lease
-            started = await queries.start(connection, run.row.id, self.owner, started_at, lease_until)
-        if started:
-            run.row.status, run.row.started_at = PredictionStatus.RUNNING, started_at
-        return started
-
-    async def _finish(self, run: _Run, outcome: Outcome) -> None:
-        columns = outcome.columns(run.served, run.accepted, now()) | {"attempts": run.row.attempts}
-        for tried in range(FINISH_TRIES):
-            try:
-                async with self._database.write() as connection:
-                    was_ours = await queries.finish(connection, run.row.id, self.owner, columns)
-                break
-            except DatabaseUnavailableError:
-                await asyncio.sleep(0.1 * 2**tried)
-        else:
-            log.error("prediction %s could not be finished; its lease will run out", run.row.id)
-            return
-        if was_ours:
-            for name, value in columns.items():
-                setattr(run.row, name, value)
+def _check_bound(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        message = f"{name} is from {least} to {most}."
+        constraint = f"minimum: {least}, maximum: {most}"
+        raise InvalidInputError(message, path=("input", name), constraint=constraint, received=value)

@@ -12,6 +12,7 @@ from db.session import Database
 from db.types import now
 from engine.errors import ModelNotReadyError
 from engine.predict import Predictor
+from engine.runs import Runs
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,10 @@ MAX_ATTEMPTS = 3
 class Recovery:
     """A loop that turns three times in a lease, so that a live owner never loses one."""
 
-    def __init__(self, database: Database, predictor: Predictor, *, lease_seconds: float) -> None:
+    def __init__(self, database: Database, predictor: Predictor, runs: Runs, *, lease_seconds: float) -> None:
         self._database = database
         self._predictor = predictor
+        self._runs = runs
         self._interval = lease_seconds / 3
 
     async def run(self) -> None:
@@ -31,7 +33,7 @@ class Recovery:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                await self._predictor.renew_leases()
+                await self._runs.renew_leases()
                 await self.take_over()
             except DatabaseUnavailableError as error:
                 log.warning("leases were not renewed: %s", error)

@@ -142,6 +142,13 @@ class ExplanationMethod(StrEnum):
     PERMUTATION = "PERMUTATION"
 
 
+class DisconnectPolicy(StrEnum):
+    """What happens to a running prediction when the caller who waits for it goes away."""
+
+    DETACH = "DETACH"
+    CANCEL = "CANCEL"
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Who is asking: the project and key of a request, and what that key may do."""
@@ -180,12 +187,18 @@ class PredictionData:
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """What `predict` is asked. `wait_ms` is how long the caller waits, not how long the work may take."""
+    """What `predict` is asked.
+
+    `wait_ms` is how long the caller waits; `deadline_ms`, counted from acceptance, how long the work
+    may take.
+    """
 
     model: ModelRef
     data: PredictionData
     version: VersionRef | None = None
     wait_ms: int = 10_000
+    deadline_ms: int | None = None
+    on_disconnect: DisconnectPolicy = DisconnectPolicy.DETACH
     explain: ExplanationMethod | None = None
     metadata: Any = None
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from db.errors import UniqueViolationError
 from db.lock import try_lock
 from db.migrate import upgrade
 from db.session import Database
+from engine.bus.base import Bus
+from engine.bus.memory import MemoryBus
+from engine.bus.redis import RedisBus
 from engine.catalog import Catalog
 from engine.definitions import ModelDefinition, read_definitions
 from engine.keys import Keys
 from engine.predict import Predictor
 from engine.recovery import Recovery
 from engine.registry import Registry
+from engine.runs import Runs
 from engine.serving import Serving
 from engine.values import Scope
 from foretell.settings import Settings
@@ -79,20 +84,30 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         serving = Serving(database, catalog, executor)
         stack.push_async_callback(serving.close)
         await serving.load_all()
-        predictor = Predictor(database, catalog, serving, lease_seconds=settings.lease_seconds)
-        stack.push_async_callback(predictor.drain, settings.shutdown_grace_seconds)
-        recovery = Recovery(database, predictor, lease_seconds=settings.lease_seconds)
+        bus = open_bus(settings)
+        await bus.open()
+        stack.push_async_callback(bus.close)
+        runs = Runs(database, bus, lease_seconds=settings.lease_seconds)
+        predictor = Predictor(database, catalog, serving, bus, runs)
+        recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
         alone = try_lock(database.url)
         if alone is not None:
             stack.callback(alone.release)
             await recovery.take_over_everything()
-        await stack.enter_async_context(_in_background(recovery))
-        yield Services(database=database, catalog=catalog, predictor=predictor, keys=Keys(database))
+        await stack.enter_async_context(_in_background(recovery.run()))
+        await stack.enter_async_context(_in_background(runs.listen()))
+        stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
+        yield Services(database=database, bus=bus, catalog=catalog, predictor=predictor, keys=Keys(database))
+
+
+def open_bus(settings: Settings) -> Bus:
+    """Returns the bus of the settings: within the process, or over Redis where there is one."""
+    return MemoryBus() if settings.redis_url is None else RedisBus(settings.redis_url)
 
 
 @asynccontextmanager
-async def _in_background(recovery: Recovery) -> AsyncIterator[None]:
-    task = asyncio.create_task(recovery.run(), name="recovery")
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from db.session import Database
+from engine.bus.base import Bus
 from engine.catalog import Catalog
 from engine.errors import UnauthenticatedError
 from engine.keys import Keys
@@ -18,6 +19,7 @@ class Services:
     """What the process opened at its start, shared by all requests."""
 
     database: Database
+    bus: Bus
     catalog: Catalog
     predictor: Predictor
     keys: Keys

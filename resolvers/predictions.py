@@ -18,6 +18,14 @@ async def predict(context: Context, request: PredictRequest) -> PredictionRow:
     return row
 
 
+async def cancel(context: Context, prediction_id: str) -> PredictionRow:
+    """Cancels a prediction as `Predictor.cancel` says, and returns it as it then is."""
+    await context.services.predictor.cancel(context.viewer.project_id, prediction_id)
+    row = await context.loaders.prediction.load(prediction_id)
+    assert row is not None
+    return row
+
+
 async def predictions_page(
     context: Context, wanted: PredictionFilter, order: str, descending: bool, window: Window
 ) -> Page[PredictionRow]:

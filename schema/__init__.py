@@ -7,13 +7,16 @@ from schema.extensions import EXTENSIONS, ForetellSchema
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalars import SCALARS
+from schema.subscription import Subscription
+from schema.tokens import TOKEN_STREAM_EVENTS
 
 __all__ = ["schema"]
 
 schema = ForetellSchema(
     query=Query,
     mutation=Mutation,
-    types=USER_ERRORS,
+    subscription=Subscription,
+    types=(*USER_ERRORS, *TOKEN_STREAM_EVENTS),
     extensions=EXTENSIONS,
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Literal, TypeVar, cast
 
 import strawberry
@@ -45,6 +46,13 @@ def mutation(
 ) -> Callable[[Resolver], Any]:
     """Makes a mutation that needs a scope."""
     return _decorator(strawberry.mutation, needed, description, directives, name)
+
+
+def subscription(
+    needed: Needed, description: str, *, directives: Sequence[object] = (), name: str | None = None
+) -> Callable[[Resolver], Any]:
+    """Makes a subscription that needs a scope."""
+    return _decorator(strawberry.subscription, needed, description, directives, name)
 
 
 def require(context: Context, needed: Needed) -> None:
@@ -87,6 +95,17 @@ def _guarded(resolver: Resolver, needed: Needed) -> Resolver:
             return await resolver(*args, info=info, **kwargs)
 
         return cast(Resolver, guarded_async)
+
+    if inspect.isasyncgenfunction(resolver):
+
+        @functools.wraps(resolver)
+        async def guarded_stream(*args: Any, info: Info, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            require(info.context, needed)
+            async with aclosing(resolver(*args, info=info, **kwargs)) as events:
+                async for event in events:
+                    yield event
+
+        return cast(Resolver, guarded_stream)
 
     @functools.wraps(resolver)
     def guarded(*args: Any, info: Info, **kwargs: Any) -> Any:

@@ -15,6 +15,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    NoFragmentCyclesRule,
     OperationDefinitionNode,
     parse,
     specified_rules,
@@ -25,6 +26,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from schema.cost import CostRules, Reckoning, extent, reckon, slicing_variables
 from schema.limits import Size, measure
+from schema.overlaps import comparisons
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -32,6 +34,8 @@ CACHED_TOKENS = 100_000
 """How many tokens of documents are kept parsed; a token's part of the tree takes up to 0.5 KB."""
 CACHED_COSTS = 64
 """How many costs of one document are kept, by the extents of its slicing variables."""
+MAX_ERRORS = 25
+"""How many mistakes validation finds before it gives up; nobody reads more."""
 
 
 @dataclass(slots=True)
@@ -41,7 +45,10 @@ class Prepared:
     document: DocumentNode
     tokens: int
     sizes: Mapping[str, Size]
+    circular: bool
+    """Whether a fragment spreads itself, however indirectly; then nothing else about it is looked at."""
     operations: Mapping[str, OperationDefinitionNode]
+    _comparisons: float | None = None
     _errors: dict[tuple[int, bool], list[GraphQLError]] = field(default_factory=dict)
     _costs: OrderedDict[tuple[object, ...], Reckoning] = field(default_factory=OrderedDict)
 
@@ -58,11 +65,21 @@ class Prepared:
         """
         key = (id(schema), suggest)
         if key not in self._errors:
-            errors = validate(schema, self.document, RULES, hide_suggestions=not suggest)
+            rules = (NoFragmentCyclesRule,) if self.circular else RULES
+            errors = validate(
+                schema, self.document, rules, max_errors=MAX_ERRORS, hide_suggestions=not suggest
+            )
             for error in errors:
                 error.extensions = {**(error.extensions or {}), "code": "GRAPHQL_VALIDATION_FAILED"}
             self._errors[key] = errors
         return self._errors[key]
+
+    @property
+    def comparisons(self) -> float:
+        """How many pairs of fields validation has to compare; see `schema.overlaps`."""
+        if self._comparisons is None:
+            self._comparisons = 0 if self.circular else comparisons(self.document)
+        return self._comparisons
 
     def cost(
         self,
@@ -110,10 +127,12 @@ class PreparedDocuments:
 
 def _prepare(text: str, max_tokens: int) -> Prepared:
     document = parse(text, max_tokens=max_tokens)
+    measured = measure(document)
     return Prepared(
         document=document,
         tokens=_tokens(document),
-        sizes=measure(document),
+        sizes=measured.operations,
+        circular=measured.circular,
         operations={
             definition.name.value if definition.name else "": definition
             for definition in document.definitions

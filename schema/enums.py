@@ -5,7 +5,10 @@ from __future__ import annotations
 from engine.errors import ErrorCode
 from engine.values import (
     BackendKind,
+    ChatRole,
+    DisconnectPolicy,
     ExplanationMethod,
+    FinishReason,
     ModelTask,
     PredictionStatus,
     Scope,
@@ -17,8 +20,11 @@ from schema.types import enum_type
 
 __all__ = [
     "BackendKind",
+    "ChatRole",
+    "DisconnectPolicy",
     "ErrorCode",
     "ExplanationMethod",
+    "FinishReason",
     "ModelTask",
     "PredictionStatus",
     "Scope",
@@ -29,8 +35,11 @@ __all__ = [
 
 for _enum in (
     BackendKind,
+    ChatRole,
+    DisconnectPolicy,
     ErrorCode,
     ExplanationMethod,
+    FinishReason,
     ModelTask,
     PredictionStatus,
     Scope,

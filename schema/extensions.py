@@ -137,13 +137,18 @@ def _context(execution: ExecutionContext) -> OperationContext:
 def oversized(prepared: Prepared, limits: DocumentLimits) -> list[GraphQLError]:
     """Return what is too large about a document's operations, and introspection where it is off.
 
-    This comes before validation, which takes longer than measuring.
+    This comes before validation, which takes longer than measuring. A circle of fragments is left to it.
     """
+    if prepared.circular:
+        return []
     errors = []
     for size in prepared.sizes.values():
         errors += [refusal(text, "DOCUMENT_LIMIT_EXCEEDED") for text in violations(size, limits)]
         if size.introspects and not limits.introspection:
             errors.append(refusal("Introspection is off.", "GRAPHQL_VALIDATION_FAILED"))
+    if not errors and prepared.comparisons > limits.comparisons:
+        text = "The document repeats its fields too often; select each once."
+        errors.append(refusal(text, "DOCUMENT_LIMIT_EXCEEDED"))
     return errors
 
 

@@ -6,7 +6,6 @@ the sums over the fragments it reaches, each fragment once. To refuse a document
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from graphql import (
@@ -30,9 +29,13 @@ class DocumentLimits:
     depth: int = 12
     """Fields with a selection inside one another; introspection is left to the standard rule for it."""
     fields: int = 500
-    """Fields with every fragment spread out; so are the next two."""
+    """Fields with every fragment spread out; so are the next three."""
+    fragments: int = 500
+    """Spreads, and fragments written in place."""
     aliases: int = 30
     directives: int = 50
+    comparisons: int = 10_000
+    """See `schema.overlaps`."""
     cost: float = 1_000
     """See `schema.cost`."""
     page: int = 100
@@ -49,6 +52,7 @@ class Size:
 
     depth: int = 0
     fields: int = 0
+    fragments: int = 0
     aliases: int = 0
     directives: int = 0
     introspects: bool = False
@@ -58,6 +62,7 @@ class Size:
         if below is not None:
             self.depth = max(self.depth, below + other.depth)
         self.fields += other.fields
+        self.fragments += other.fragments
         self.aliases += other.aliases
         self.directives += other.directives
         self.introspects |= other.introspects
@@ -71,8 +76,17 @@ class _Definition:
     spreads: list[tuple[str, int | None]] = field(default_factory=list)
 
 
-def measure(document: DocumentNode) -> dict[str, Size]:
-    """Return the size of each operation by its name, "" for an anonymous one.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The sizes of a document's operations by name, "" for an anonymous one."""
+
+    operations: dict[str, Size]
+    circular: bool
+    """Whether a fragment spreads itself, however indirectly."""
+
+
+def measure(document: DocumentNode) -> Measured:
+    """Return how large the document's operations are.
 
     Linear in the document. A fragment that is unknown counts nothing, and so does one that spreads itself
     where the circle closes; the validation rules name both. Counts that double with every fragment stay
@@ -83,14 +97,14 @@ def measure(document: DocumentNode) -> dict[str, Size]:
         for definition in document.definitions
         if isinstance(definition, FragmentDefinitionNode)
     }
-    sizes = _spread_out(fragments)
+    sizes, circular = _spread_out(fragments)
     operations: dict[str, Size] = {}
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
             walked = _walk(definition.selection_set, len(definition.directives or ()))
             name = definition.name.value if definition.name else ""
             operations[name] = _total(walked, sizes)
-    return operations
+    return Measured(operations, circular)
 
 
 def _walk(selection_set: SelectionSetNode, directives: int) -> _Definition:
@@ -103,9 +117,11 @@ def _walk(selection_set: SelectionSetNode, directives: int) -> _Definition:
         for selection in selections.selections:
             size.directives += len(selection.directives or ())
             if isinstance(selection, FragmentSpreadNode):
+                size.fragments += 1
                 walked.spreads.append((selection.name.value, depth))
                 continue
             if isinstance(selection, InlineFragmentNode):
+                size.fragments += 1
                 stack.append((selection.selection_set, depth))
                 continue
             assert isinstance(selection, FieldNode)
@@ -120,24 +136,31 @@ def _walk(selection_set: SelectionSetNode, directives: int) -> _Definition:
     return walked
 
 
-def _spread_out(fragments: dict[str, _Definition]) -> dict[str, Size]:
-    """Return each fragment's size with its own spreads added, those it needs before itself."""
+def _spread_out(fragments: dict[str, _Definition]) -> tuple[dict[str, Size], bool]:
+    """Return each fragment's size with its own spreads added, and whether there is a circle.
+
+    Depth first without recursion: a fragment is added up when all that it spreads has been.
+    """
     sizes: dict[str, Size] = {}
+    circular = False
     for root in fragments:
-        path: list[tuple[str, Iterator[tuple[str, int | None]]]] = [(root, iter(fragments[root].spreads))]
+        path = [] if root in sizes else [(root, iter(fragments[root].spreads))]
         open_names = {root}
         while path:
             name, spreads = path[-1]
-            for spread, _ in spreads:
-                if spread in fragments and spread not in sizes and spread not in open_names:
-                    path.append((spread, iter(fragments[spread].spreads)))
-                    open_names.add(spread)
-                    break
-            else:
+            following = next(
+                (spread for spread, _ in spreads if spread in fragments and spread not in sizes), None
+            )
+            if following is None:
                 path.pop()
                 open_names.remove(name)
                 sizes[name] = _total(fragments[name], sizes)
-    return sizes
+            elif following in open_names:
+                circular = True
+            else:
+                path.append((following, iter(fragments[following].spreads)))
+                open_names.add(following)
+    return sizes, circular
 
 
 def _total(definition: _Definition, sizes: dict[str, Size]) -> Size:
@@ -153,6 +176,7 @@ def violations(size: Size, limits: DocumentLimits) -> list[str]:
     measured = {
         "depth": (size.depth, limits.depth),
         "fields": (size.fields, limits.fields),
+        "fragments": (size.fragments, limits.fragments),
         "aliases": (size.aliases, limits.aliases),
         "directives": (size.directives, limits.directives),
     }

@@ -18,7 +18,7 @@ from schema.enums import Scope
 from schema.errors import UserError, user_errors
 from schema.keys import ApiKey
 from schema.nodes import row_id
-from schema.predict import PredictInput, PredictPayload
+from schema.predict import CancelPredictionInput, CancelPredictionPayload, PredictInput, PredictPayload
 from schema.predictions import Prediction
 from schema.types import given, input_type, object_type
 
@@ -94,6 +94,21 @@ class Mutation:
         """Runs a prediction."""
         row = await prediction_resolvers.predict(info.context, input.value())
         return PredictPayload(prediction=Prediction.from_row(row))
+
+    @mutation(
+        Scope.PREDICTIONS_WRITE,
+        "Cancels a prediction, wherever it runs; what a generation has so far is kept, and billed.",
+    )
+    @answering(CancelPredictionPayload)
+    async def cancel_prediction(
+        self,
+        info: Info,
+        input: Annotated[CancelPredictionInput, strawberry.argument(description="Which prediction.")],
+    ) -> CancelPredictionPayload:
+        """Cancels a prediction."""
+        prediction_id = row_id(input.id, "Prediction", path=("input", "id"))
+        row = await prediction_resolvers.cancel(info.context, prediction_id)
+        return CancelPredictionPayload(prediction=Prediction.from_row(row))
 
     @mutation(Scope.KEYS_ADMIN, "Makes a key for the viewer's project; `secret` is shown once.")
     @answering(CreateApiKeyPayload)

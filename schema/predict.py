@@ -6,9 +6,8 @@ from typing import Any
 
 import strawberry
 
-from engine.errors import InvalidInputError
 from engine.values import PredictionData, PredictRequest
-from schema.enums import ExplanationMethod, TensorDatatype
+from schema.enums import ChatRole, DisconnectPolicy, ExplanationMethod, TensorDatatype
 from schema.errors import UserError
 from schema.models import ModelRefInput, ModelVersionRefInput
 from schema.predictions import Prediction
@@ -60,6 +59,85 @@ class TensorDataInput:
     tensors: list[TensorInput] = strawberry.field(description="One for each of ModelVersion.inputs.")
 
 
+@input_type
+class ChatMessageInput:
+    """A message of a conversation."""
+
+    role: ChatRole = strawberry.field(description="Who says it.")
+    content: str = strawberry.field(description="What is said.")
+
+
+@one_of_type
+class TextPromptInput:
+    """What to continue or to answer, in exactly one of these forms."""
+
+    text: strawberry.Maybe[str] = strawberry.field(description="A plain text.")
+    messages: strawberry.Maybe[list[ChatMessageInput]] = strawberry.field(
+        description="A conversation, oldest message first."
+    )
+
+    def value(self) -> dict[str, Any]:
+        """Returns the prompt's JSON."""
+        if self.text:
+            return {"prompt": self.text.value}
+        assert self.messages is not None
+        return {"messages": [{"role": each.role, "content": each.content} for each in self.messages.value]}
+
+
+@input_type
+class TextParametersInput:
+    """How to generate; what is left out is the model's default."""
+
+    max_tokens: int | None = strawberry.field(
+        default=strawberry.UNSET, description="At most this many tokens."
+    )
+    temperature: float | None = strawberry.field(
+        default=strawberry.UNSET, description="0 (always the most probable) to 2."
+    )
+    top_p: float | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Only from the most probable that make up this much; above 0, to 1.",
+    )
+    stop: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="At most 4 texts, each of which ends the generation unseen."
+    )
+    seed: int | None = strawberry.field(
+        default=strawberry.UNSET, description="The same seed gives the same text, where the model can."
+    )
+
+    def value(self) -> dict[str, Any]:
+        """Returns the parameters that were given."""
+        named = {
+            "maxTokens": given(self.max_tokens),
+            "temperature": given(self.temperature),
+            "topP": given(self.top_p),
+            "stop": given(self.stop),
+            "seed": given(self.seed),
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@input_type
+class TextDataInput:
+    """A prompt for a TEXT_GENERATION model."""
+
+    prompt: TextPromptInput = strawberry.field(description="What to continue or to answer.")
+    parameters: TextParametersInput | None = strawberry.field(
+        default=strawberry.UNSET, description="How to generate."
+    )
+
+    def value(self) -> dict[str, Any]:
+        """Returns the input's JSON."""
+        return {**self.prompt.value(), "parameters": self.parameters.value() if self.parameters else {}}
+
+
+@input_type
+class EmbeddingDataInput:
+    """Texts for an EMBEDDING model."""
+
+    texts: list[str] = strawberry.field(description="At most 2048, each of which gets one vector.")
+
+
 @one_of_type
 class PredictionDataInput:
     """What to predict from: exactly the member that goes with Model.task."""
@@ -68,6 +146,8 @@ class PredictionDataInput:
         description="For TABULAR_CLASSIFICATION and TABULAR_REGRESSION."
     )
     tensor: strawberry.Maybe[TensorDataInput] = strawberry.field(description="For TENSOR.")
+    text: strawberry.Maybe[TextDataInput] = strawberry.field(description="For TEXT_GENERATION.")
+    embedding: strawberry.Maybe[EmbeddingDataInput] = strawberry.field(description="For EMBEDDING.")
 
     def value(self) -> PredictionData:
         """Returns the input as the engine takes it."""
@@ -75,7 +155,10 @@ class PredictionDataInput:
             return PredictionData("tabular", {"records": self.tabular.value.records})
         if self.tensor:
             return PredictionData("tensor", {"tensors": [each.value() for each in self.tensor.value.tensors]})
-        raise InvalidInputError("Give exactly one member.", path=(*INPUT, "data"))
+        if self.text:
+            return PredictionData("text", self.text.value.value())
+        assert self.embedding is not None  # graphql-core has made sure that one is given
+        return PredictionData("embedding", {"texts": self.embedding.value.texts})
 
 
 @input_type
@@ -89,6 +172,16 @@ class PredictInput:
     data: PredictionDataInput = strawberry.field(description="What to predict from.")
     wait_ms: int = strawberry.field(
         default=10_000, description="How long to wait for the answer; 0 returns at once, at most 60000."
+    )
+    deadline_ms: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "How long the work may take, from acceptance on: past it the prediction FAILS with TIMEOUT, "
+            "wherever it is. At most 86400000."
+        ),
+    )
+    on_disconnect: DisconnectPolicy = strawberry.field(
+        default=DisconnectPolicy.DETACH, description="What happens when the caller goes away while it waits."
     )
     explain: ExplanationMethod | None = strawberry.field(
         default=strawberry.UNSET, description="Also find out why; tabular models, at most 100 records."
@@ -104,6 +197,8 @@ class PredictInput:
             version=self.version.value((*INPUT, "version")) if self.version else None,
             data=self.data.value(),
             wait_ms=self.wait_ms,
+            deadline_ms=given(self.deadline_ms),
+            on_disconnect=self.on_disconnect,
             explain=given(self.explain),
             metadata=given(self.metadata),
         )
@@ -116,4 +211,21 @@ class PredictPayload:
     prediction: Prediction | None = strawberry.field(default=None, description="Null if it was refused.")
     errors: list[UserError] = strawberry.field(
         default_factory=list, description="Why it was refused, every problem at once; else empty."
+    )
+
+
+@input_type
+class CancelPredictionInput:
+    """A prediction to cancel."""
+
+    id: strawberry.ID = strawberry.field(description="The prediction's global id.")
+
+
+@object_type
+class CancelPredictionPayload:
+    """The prediction, CANCELED, or still RUNNING where its process has not answered within two seconds."""
+
+    prediction: Prediction | None = strawberry.field(default=None, description="Null if it was refused.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it was not canceled: it was terminal before, or is unknown."
     )

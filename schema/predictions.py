@@ -11,7 +11,16 @@ from db.tables import PredictionRow
 from engine.money import from_nanos
 from schema.access import NEVER_NULL_ALONE, Info, derived, field
 from schema.directives import Cost
-from schema.enums import ErrorCode, ExplanationMethod, PredictionStatus, Scope, TensorDatatype, UsageSource
+from schema.enums import (
+    ChatRole,
+    ErrorCode,
+    ExplanationMethod,
+    FinishReason,
+    PredictionStatus,
+    Scope,
+    TensorDatatype,
+    UsageSource,
+)
 from schema.money import Money
 from schema.nodes import Node, global_id, node_type, shaped
 from schema.scalars import JSON
@@ -117,14 +126,88 @@ class TensorOutput:
     tensors: list[Tensor] = strawberry.field(description="One for each output of the version.")
 
 
+@object_type
+class ChatMessage:
+    """A message of a conversation."""
+
+    role: ChatRole = strawberry.field(description="Who says it.")
+    content: str = strawberry.field(description="What is said.")
+
+
+@object_type
+class TextInputData:
+    """A prompt, as it was given: `prompt` or `messages`."""
+
+    prompt: str | None = strawberry.field(description="The plain text.")
+    messages: list[ChatMessage] | None = strawberry.field(description="The conversation.")
+    parameters: JSON = strawberry.field(description="How to generate, as far as it was said.")
+
+
+@object_type
+class EmbeddingInputData:
+    """The texts that vectors were asked for."""
+
+    texts: list[str] = strawberry.field(description="As they were given.")
+
+
+@object_type
+class TextOutput:
+    """A generated text: whole, or what there was when it was cut."""
+
+    text: str = strawberry.field(description="Everything that was generated.")
+    finish_reason: FinishReason = strawberry.field(description="Why it ended.")
+    last_sequence: int = strawberry.field(description="The number of the last TokenEvent.")
+
+
+@object_type
+class EmbeddingOutput:
+    """A vector for each text, in the same order."""
+
+    dimensions: int = strawberry.field(description="The length of each vector.")
+    embeddings: JSON = strawberry.field(description="An array of arrays of numbers.")
+
+
 PredictionInputData = Annotated[
-    TabularInputData | TensorInputData,
+    TabularInputData | TensorInputData | TextInputData | EmbeddingInputData,
     strawberry.union("PredictionInputData", description="An input; its type follows the model's task."),
 ]
 PredictionOutput = Annotated[
-    TabularOutput | TensorOutput,
+    TabularOutput | TensorOutput | TextOutput | EmbeddingOutput,
     strawberry.union("PredictionOutput", description="An output; its type follows the model's task."),
 ]
+
+
+def shape_input(value: dict[str, Any]) -> PredictionInputData:
+    """Shapes a stored input; see `engine.values` for what is stored."""
+    if "records" in value:
+        return TabularInputData(records=JSON(value["records"]))
+    if "tensors" in value:
+        return TensorInputData(tensors=[Tensor.from_json(tensor) for tensor in value["tensors"]])
+    if "texts" in value:
+        return EmbeddingInputData(texts=value["texts"])
+    messages = value.get("messages")
+    return TextInputData(
+        prompt=value.get("prompt"),
+        messages=None
+        if messages is None
+        else [ChatMessage(role=ChatRole(each["role"]), content=each["content"]) for each in messages],
+        parameters=JSON(value.get("parameters", {})),
+    )
+
+
+def shape_output(value: dict[str, Any]) -> PredictionOutput:
+    """Shapes a stored output; see `engine.values` for what is stored."""
+    if "results" in value:
+        return TabularOutput(results=[TabularResult.from_json(result) for result in value["results"]])
+    if "tensors" in value:
+        return TensorOutput(tensors=[Tensor.from_json(tensor) for tensor in value["tensors"]])
+    if "embeddings" in value:
+        return EmbeddingOutput(dimensions=value["dimensions"], embeddings=JSON(value["embeddings"]))
+    return TextOutput(
+        text=value["text"],
+        finish_reason=FinishReason(value["finishReason"]),
+        last_sequence=value["lastSequence"],
+    )
 
 
 @object_type
@@ -193,6 +276,12 @@ class PredictionLatency:
 
     queue_ms: float | None = strawberry.field(description="From acceptance to the start.")
     inference_ms: float | None = strawberry.field(description="In the model.")
+    time_to_first_token_ms: float | None = strawberry.field(
+        description="From acceptance to the first token of a text."
+    )
+    tokens_per_second: float | None = strawberry.field(
+        description="From the first token of a text to its last."
+    )
     overhead_ms: float | None = strawberry.field(description="In Foretell: all but the queue and the model.")
     total_ms: float | None = strawberry.field(description="From acceptance to the end.")
 
@@ -225,6 +314,11 @@ class Prediction(Node):
             attempts=row.attempts,
         )
 
+    @derived("Whether cancelPrediction can have an effect, and the viewer may use it.")
+    def viewer_can_cancel(self, info: Info) -> bool:
+        """Tells whether it can still be canceled."""
+        return not self.status.is_terminal and Scope.PREDICTIONS_WRITE in info.context.viewer.scopes
+
     @derived("What the caller attached to it.")
     def metadata(self) -> JSON | None:
         """Returns the metadata."""
@@ -246,21 +340,17 @@ class Prediction(Node):
     async def input(self, info: Info) -> PredictionInputData | None:
         """Loads the input."""
         value = await info.context.loaders.input.load(self.row.id)
-        if value is None:
-            return None
-        if "records" in value:
-            return TabularInputData(records=JSON(value["records"]))
-        return TensorInputData(tensors=[Tensor.from_json(tensor) for tensor in value["tensors"]])
+        return None if value is None else shape_input(value)
 
-    @field(Scope.PREDICTIONS_READ, "The answer; null unless SUCCEEDED, and once purged.", directives=[LARGE])
+    @field(
+        Scope.PREDICTIONS_READ,
+        "The answer; null until there is one, and once purged. Of a text that was cut, what there was.",
+        directives=[LARGE],
+    )
     async def output(self, info: Info) -> PredictionOutput | None:
         """Loads the output."""
         value = await info.context.loaders.output.load(self.row.id)
-        if value is None:
-            return None
-        if "results" in value:
-            return TabularOutput(results=[TabularResult.from_json(result) for result in value["results"]])
-        return TensorOutput(tensors=[Tensor.from_json(tensor) for tensor in value["tensors"]])
+        return None if value is None else shape_output(value)
 
     @derived("Set only when FAILED.")
     def error(self) -> ProcessingError | None:
@@ -312,6 +402,8 @@ class Prediction(Node):
         return PredictionLatency(
             queue_ms=row.queue_ms,
             inference_ms=row.inference_ms,
+            time_to_first_token_ms=row.time_to_first_token_ms,
+            tokens_per_second=_tokens_per_second(row),
             overhead_ms=overhead,
             total_ms=row.total_ms,
         )
@@ -322,3 +414,12 @@ class Prediction(Node):
         if self.row.api_key_id is None:
             return None
         return shaped("ApiKey", await info.context.loaders.api_key.load(self.row.api_key_id))
+
+
+def _tokens_per_second(row: PredictionRow) -> float | None:
+    """Returns the rate at which the tokens after the first one came."""
+    first, tokens = row.time_to_first_token_ms, row.output_tokens
+    if first is None or tokens is None or tokens < 2 or row.inference_ms is None:
+        return None
+    seconds = ((row.queue_ms or 0.0) + row.inference_ms - first) / 1000
+    return (tokens - 1) / seconds if seconds > 0 else None

@@ -158,6 +158,19 @@ async def renew_leases(connection: AsyncConnection, owner: str, until: datetime)
     await connection.execute(statement.values(lease_until=until))
 
 
+async def request_cancel(connection: AsyncConnection, prediction_id: str) -> None:
+    """Asks the owner of an open prediction to cancel it."""
+    is_open = predictions.c.status.in_(OPEN)
+    statement = update(predictions).where(predictions.c.id == prediction_id, is_open)
+    await connection.execute(statement.values(cancel_requested=True))
+
+
+async def cancel_requests(connection: AsyncConnection, owner: str) -> Sequence[str]:
+    """Finds what an owner is asked to cancel."""
+    asked = (predictions.c.owner == owner, predictions.c.status.in_(OPEN), predictions.c.cancel_requested)
+    return (await connection.execute(select(predictions.c.id).where(*asked))).scalars().all()
+
+
 async def abandoned(connection: AsyncConnection, now: datetime, limit: int = 100) -> Sequence[PredictionRow]:
     """Finds open predictions whose owner let the lease run out, the oldest first, with their input."""
     is_open = predictions.c.status.in_(OPEN)

@@ -45,6 +45,7 @@ class PredictionRow(SQLModel, table=True):
     # Who runs it, and until when that is believed; null once terminal.
     owner: str | None = Field(default=None, max_length=64)
     lease_until: datetime | None = Field(default=None, sa_type=Time)
+    cancel_requested: bool = Field(default=False)
     # What was used, and what that cost.
     usage_source: str | None = Field(default=None, max_length=16)
     input_tokens: int | None = Field(default=None)

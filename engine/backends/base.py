@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from db.tables import ModelVersionRow
@@ -105,27 +105,22 @@ class Backend(Protocol):
     async def close(self) -> None:
         """Gives back what `load` took; running predictions have ended before."""
 
-
-@dataclass(slots=True)
-class Drained:
-    """A whole answer."""
-
-    result: Result
-    tokens: list[Token] = field(default_factory=list)
+    def usage_of(self, data: PredictionData, text: str) -> Usage | None:
+        """Returns what a generation used that was cut after `text`; None for a task without text."""
 
 
-async def drain(events: AsyncIterator[Event]) -> Drained:
+async def drain(events: AsyncIterator[Event]) -> Result:
     """Reads a stream to its end.
 
     Raises:
         ModelError: the stream ended without a result.
         ProcessingError: the prediction failed.
     """
-    tokens: list[Token] = []
     async with aclosing(events) as stream:  # type: ignore[type-var]
         async for event in stream:
-            if isinstance(event, Token):
-                tokens.append(event)
-            else:
-                return Drained(event, tokens)
-    raise ModelError("The model's answer ended before it was complete.", retryable=True)
+            if isinstance(event, Result):
+                return event
+    raise ModelError(CUT, retryable=True)
+
+
+CUT = "The model's answer ended before it was complete."

@@ -108,6 +108,9 @@ class OnnxBackend:
             usage = Usage(UsageSource.COUNTED, records=_rows(feeds) if self._batches else 1)
             yield Result({"tensors": tensors}, usage, answer.inference_ms)
 
+    def usage_of(self, data: PredictionData, text: str) -> None:
+        """Returns nothing: there is no text to be cut."""
+
     async def close(self) -> None:
         """Lets go of the session and its memory."""
         self._session = None

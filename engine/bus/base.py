@@ -10,10 +10,21 @@ It carries what may be lost: whoever needs to be sure asks the database. Two kin
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from engine.backends.base import Token
 from engine.events import StreamEvent
+
+
+class Watcher(Protocol):
+    """Somebody who wants to know the latest message of a topic."""
+
+    async def next(self, seconds: float) -> Any:
+        """Returns the message that came since the last call, the latest if there were several.
+
+        Waits for one up to so many seconds, then returns None; so it does when the bus closes.
+        """
 
 
 class Bus(Protocol):
@@ -22,13 +33,13 @@ class Bus(Protocol):
     async def open(self) -> None:
         """Starts listening."""
 
-    async def append(self, stream: str, tokens: Sequence[Token]) -> int:
+    def append(self, stream: str, tokens: Sequence[Token]) -> int:
         """Adds tokens to a stream of this process as one numbered piece, and returns its number.
 
         A bus that is down for a while delays other processes; it never fails or slows the writer.
         """
 
-    async def end(self, stream: str) -> int:
+    def end(self, stream: str) -> int:
         """Ends a stream of this process, and returns the number of the end."""
 
     def follow(self, stream: str, after: int) -> AsyncGenerator[StreamEvent, None]:
@@ -39,11 +50,11 @@ class Bus(Protocol):
         or that is forgotten, ends at once without an `End`.
         """
 
-    async def announce(self, topic: str, message: Any) -> None:
+    def announce(self, topic: str, message: Any) -> None:
         """Tells the watchers of a topic its latest message, any JSON value."""
 
-    def watch(self, topic: str) -> AsyncGenerator[Any, None]:
-        """Yields the messages of a topic from now on, leaving out those that were overtaken."""
+    def watch(self, topic: str) -> AbstractContextManager[Watcher]:
+        """Watches a topic from now on, for as long as the context lasts."""
 
     async def close(self) -> None:
-        """Stops listening; every follower and watcher ends."""
+        """Stops listening; every follower ends and no watcher hears anything more."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from engine.events import End, Piece, Snapshot, StreamEvent
 
 KEPT_PIECES = 4096
+PATIENCE_SECONDS = 5.0
 
 
 class LocalStream:
@@ -48,7 +50,7 @@ class LocalStream:
         self._wake()
 
     async def follow(self, after: int) -> AsyncGenerator[StreamEvent, None]:
-        """Yields what comes after a number, up to and with the end."""
+        """Yields what comes after a number, up to and with the end, or until nothing comes for a while."""
         while True:
             changed = self._changed
             while after < self.last:
@@ -60,8 +62,8 @@ class LocalStream:
             if self.ended:
                 yield End(self.last + 1)
                 return
-            if changed is self._changed:
-                await changed.wait()
+            if changed is self._changed and not await _set_within(changed, PATIENCE_SECONDS):
+                return
 
     def _next(self, after: int) -> Piece | Snapshot:
         first = self._pieces[0].sequence if self._pieces else self.last + 1
@@ -75,56 +77,57 @@ class LocalStream:
         self._changed = asyncio.Event()
 
 
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
 class LocalTopics:
     """The latest message of each topic that somebody in this process watches."""
 
     def __init__(self) -> None:
-        self._watchers: dict[str, set[_Watcher]] = {}
+        self._watchers: dict[str, set[LocalWatcher]] = {}
 
     def tell(self, topic: str, message: Any) -> None:
         """Hands a message to the watchers of its topic, in place of one they have not taken yet."""
         for watcher in self._watchers.get(topic, ()):
             watcher.put(message)
 
-    async def watch(self, topic: str) -> AsyncGenerator[Any, None]:
-        """Yields messages until `close`."""
-        watcher = _Watcher()
-        self._watchers.setdefault(topic, set()).add(watcher)
+    @contextmanager
+    def watch(self, topic: str) -> Iterator[LocalWatcher]:
+        """Watches a topic for as long as the context lasts."""
+        watcher = LocalWatcher()
+        watchers = self._watchers.setdefault(topic, set())
+        watchers.add(watcher)
         try:
-            while not watcher.closed:
-                for message in await watcher.take():
-                    yield message
+            yield watcher
         finally:
-            watchers = self._watchers.get(topic, set())
             watchers.discard(watcher)
-            if not watchers:
-                self._watchers.pop(topic, None)
-
-    def close(self) -> None:
-        """Ends every watcher."""
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.close()
+            if not watchers and self._watchers.get(topic) is watchers:
+                del self._watchers[topic]
 
 
-class _Watcher:
+class LocalWatcher:
     """Room for one message."""
 
     def __init__(self) -> None:
-        self.closed = False
-        self._latest: list[Any] = []
+        self._latest: Any = None
         self._arrived = asyncio.Event()
 
     def put(self, message: Any) -> None:
-        self._latest = [message]
+        """Puts a message in the place of the one before it."""
+        self._latest = message
         self._arrived.set()
 
-    async def take(self) -> list[Any]:
-        await self._arrived.wait()
+    async def next(self, seconds: float) -> Any:
+        """See `Watcher`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._arrived.wait()
+        except TimeoutError:
+            return None
         self._arrived.clear()
-        latest, self._latest = self._latest, []
-        return latest
-
-    def close(self) -> None:
-        self.closed = True
-        self._arrived.set()
+        return self._latest

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
 from engine.backends.base import Token
-from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics
+from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics, LocalWatcher
 from engine.events import Piece, StreamEvent
 
 KEPT_SECONDS = 300.0
@@ -26,13 +26,13 @@ class MemoryBus:
     async def open(self) -> None:
         """Listens already."""
 
-    async def append(self, stream: str, tokens: Sequence[Token]) -> int:
+    def append(self, stream: str, tokens: Sequence[Token]) -> int:
         """See `Bus`."""
         local = self._streams.setdefault(stream, LocalStream(self._kept_pieces))
         local.add(joined(local.last + 1, tokens))
         return local.last
 
-    async def end(self, stream: str) -> int:
+    def end(self, stream: str) -> int:
         """See `Bus`."""
         local = self._streams.setdefault(stream, LocalStream(self._kept_pieces))
         local.finish()
@@ -48,11 +48,11 @@ class MemoryBus:
             async for event in events:
                 yield event
 
-    async def announce(self, topic: str, message: Any) -> None:
+    def announce(self, topic: str, message: Any) -> None:
         """See `Bus`."""
         self._topics.tell(topic, message)
 
-    def watch(self, topic: str) -> AsyncGenerator[Any, None]:
+    def watch(self, topic: str) -> AbstractContextManager[LocalWatcher]:
         """See `Bus`."""
         return self._topics.watch(topic)
 
@@ -60,7 +60,6 @@ class MemoryBus:
         """See `Bus`."""
         for local in self._streams.values():
             local.abandon()
-        self._topics.close()
 
 
 def joined(sequence: int, tokens: Sequence[Token]) -> Piece:

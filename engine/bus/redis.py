@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, suppress
 from typing import Any
 
 import orjson
@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from db.types import new_id
 from engine.backends.base import Token
-from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics
+from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics, LocalWatcher
 from engine.bus.memory import KEPT_SECONDS, joined
 from engine.events import Piece, Snapshot, StreamEvent
 
@@ -93,7 +93,7 @@ class RedisBus:
             asyncio.create_task(self._send(), name="bus sender"),
         ]
 
-    async def append(self, stream: str, tokens: Sequence[Token]) -> int:
+    def append(self, stream: str, tokens: Sequence[Token]) -> int:
         """See `Bus`."""
         local = self._own.setdefault(stream, LocalStream(self._kept_pieces))
         piece = joined(local.last + 1, tokens)
@@ -101,7 +101,7 @@ class RedisBus:
         self._queue(_Message(stream, piece.sequence, piece.text, piece.logprob))
         return piece.sequence
 
-    async def end(self, stream: str) -> int:
+    def end(self, stream: str) -> int:
         """See `Bus`; a process that takes over a stream may end it too."""
         local = self._own.get(stream)
         number = 0 if local is None else local.last + 1
@@ -131,12 +131,12 @@ class RedisBus:
             if not mirror.readers and self._mirrors.get(stream) is mirror:
                 del self._mirrors[stream]
 
-    async def announce(self, topic: str, message: Any) -> None:
+    def announce(self, topic: str, message: Any) -> None:
         """See `Bus`."""
         self._topics.tell(topic, message)
         self._queue(_Message(topic, 0, orjson.dumps(message).decode(), None, is_topic=True))
 
-    def watch(self, topic: str) -> AsyncGenerator[Any, None]:
+    def watch(self, topic: str) -> AbstractContextManager[LocalWatcher]:
         """See `Bus`."""
         return self._topics.watch(topic)
 
@@ -151,7 +151,6 @@ class RedisBus:
         await asyncio.gather(reader, sender, return_exceptions=True)
         for local in (*self._own.values(), *(mirror.local for mirror in self._mirrors.values())):
             local.abandon()
-        self._topics.close()
         await self._commands.aclose()
         await self._reads.aclose()
 

@@ -1,0 +1,184 @@
+"""Runs: the predictions that this process owns, each in a task of its own that no caller's leaving ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from db.errors import DatabaseUnavailableError
+from db.queries import predictions as queries
+from db.session import Database
+from db.tables import PredictionRow
+from db.types import new_id, now
+from engine.bus.base import Bus
+from engine.errors import DeadlineError
+from engine.outcome import Outcome, find_outcome, generates, interrupted
+from engine.serving import Served
+from engine.text_stream import TextStream
+from engine.values import ExplanationMethod, PredictionData, PredictionStatus
+
+log = logging.getLogger(__name__)
+
+FINISH_TRIES = 5
+NEWS_AFTER_MS = 250
+LISTEN_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Run:
+    """A prediction that this process owns; its row is kept equal to the stored one."""
+
+    row: PredictionRow
+    data: PredictionData
+    served: Served
+    accepted: float
+    canceled: bool = False
+    started: float = 0.0
+    stream: TextStream | None = None
+    work: asyncio.Task[Outcome] | None = None
+    task: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def cancel(self) -> None:
+        """Stops the work; what was generated is kept."""
+        self.canceled = True
+        if self.work is not None:
+            self.work.cancel()
+
+
+class Runs:
+    """Starts, cancels and finishes predictions, and keeps their leases."""
+
+    def __init__(self, database: Database, bus: Bus, *, lease_seconds: float) -> None:
+        self.owner = new_id()
+        self._database = database
+        self._bus = bus
+        self._lease = timedelta(seconds=lease_seconds)
+        self._running: dict[str, Run] = {}
+
+    def __len__(self) -> int:
+        """Counts what this process owns now."""
+        return len(self._running)
+
+    def lease_until(self, start: datetime) -> datetime:
+        """Returns until when a lease holds that is taken or renewed at a time."""
+        return start + self._lease
+
+    def get(self, prediction_id: str) -> Run | None:
+        """Returns the run of a prediction that this process owns."""
+        return self._running.get(prediction_id)
+
+    def start(self, run: Run) -> asyncio.Task[None]:
+        """Runs a stored prediction to its end; the task ends when its outcome is stored."""
+        self._running[run.row.id] = run
+        run.task = asyncio.create_task(self._execute(run), name=f"prediction {run.row.id}")
+        run.task.add_done_callback(lambda _: self._running.pop(run.row.id, None))
+        return run.task
+
+    async def finish(self, run: Run, outcome: Outcome) -> None:
+        """Stores an outcome, if the prediction is still open and ours, and then tells of it.
+
+        A database that stays away leaves the prediction to `engine.recovery`, of this process or another.
+        """
+        columns = outcome.columns(run.served, run.accepted, now()) | {"attempts": run.row.attempts}
+        for tried in range(FINISH_TRIES):
+            try:
+                async with self._database.write() as connection:
+                    was_ours = await queries.finish(connection, run.row.id, self.owner, columns)
+                break
+            except DatabaseUnavailableError:
+                await asyncio.sleep(0.1 * 2**tried)
+        else:
+            log.error("prediction %s could not be finished; its lease will run out", run.row.id)
+            return
+        if was_ours:
+            for name, value in columns.items():
+                setattr(run.row, name, value)
+        self._tell(run)
+
+    async def renew_leases(self) -> None:
+        """Tells that this process still runs what it owns, and hears of cancels that the bus lost.
+
+        Costs nothing while it owns nothing.
+        """
+        if not self._running:
+            return
+        async with self._database.write() as connection:
+            await queries.renew_leases(connection, self.owner, self.lease_until(now()))
+            canceled = await queries.cancel_requests(connection, self.owner)
+        for prediction_id in canceled:
+            if run := self._running.get(prediction_id):
+                run.cancel()
+
+    async def listen(self) -> None:
+        """Cancels what other processes are asked to cancel, until it is cancelled itself."""
+        with self._bus.watch(f"cancel:{self.owner}") as requests:
+            while True:
+                if run := self._running.get(await requests.next(LISTEN_SECONDS)):
+                    run.cancel()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Waits for what runs; what still runs after the grace time is left to be taken over."""
+        tasks = [run.task for run in self._running.values() if run.task is not None]
+        if not tasks:
+            return
+        _, unfinished = await asyncio.wait(tasks, timeout=grace_seconds)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        if unfinished:
+            async with self._database.write() as connection:
+                await queries.renew_leases(connection, self.owner, now())
+
+    async def _execute(self, run: Run) -> None:
+        if run.row.status == PredictionStatus.QUEUED and not await self._mark_running(run):
+            return
+        run.row.attempts += 1
+        run.started = time.perf_counter()
+        if generates(run.served.version.spec.task):
+            run.stream = TextStream(self._bus, run.row.id)
+        method = ExplanationMethod(run.row.explain) if run.row.explain else None
+        run.work = asyncio.create_task(find_outcome(run.served, run.data, method, run.stream))
+        if run.canceled:
+            run.work.cancel()
+        try:
+            await asyncio.wait([run.work], timeout=_seconds_left(run.row))
+        finally:
+            run.work.cancel()
+        await asyncio.wait([run.work])
+        await self.finish(run, self._outcome(run))
+
+    def _outcome(self, run: Run) -> Outcome:
+        assert run.work is not None
+        if not run.work.cancelled():
+            return run.work.result()
+        if run.canceled:
+            status, error = PredictionStatus.CANCELED, None
+        else:
+            status, error = PredictionStatus.FAILED, DeadlineError()
+        return interrupted(status, error, run.started, run.served, run.data, run.stream)
+
+    async def _mark_running(self, run: Run) -> bool:
+        started_at = now()
+        async with self._database.write() as connection:
+            lease_until = self.lease_until(started_at)
+            started = await queries.start(connection, run.row.id, self.owner, started_at, lease_until)
+        if started:
+            run.row.status, run.row.started_at = PredictionStatus.RUNNING, started_at
+            self._bus.announce(f"prediction:{run.row.id}", run.row.status)
+        return started
+
+    def _tell(self, run: Run) -> None:
+        """Tells of the end; nobody can watch yet what came and went within one request."""
+        if generates(run.served.version.spec.task):
+            self._bus.end(run.row.id)
+        if (run.row.total_ms or 0.0) > NEWS_AFTER_MS or run.row.started_at != run.row.created_at:
+            self._bus.announce(f"prediction:{run.row.id}", run.row.status)
+
+
+def _seconds_left(row: PredictionRow) -> float | None:
+    if row.deadline_at is None:
+        return None
+    return max(0.0, (row.deadline_at - now()).total_seconds())

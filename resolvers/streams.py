@@ -1,0 +1,88 @@
+"""Following a prediction: its text as it is generated, and its status as it changes.
+
+The bus tells at once; the database is asked where the bus has nothing, and every few seconds in any
+case, so that a lost message delays a subscriber but never leaves it hanging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from db.queries import predictions as queries
+from db.tables import PredictionRow
+from engine.errors import NotFoundError
+from engine.events import End, Snapshot, StreamEvent
+from engine.values import PredictionStatus
+from resolvers.context import Context
+
+TICK_SECONDS = 5.0
+RETRY_SECONDS = 0.25
+
+
+async def tokens(
+    context: Context, prediction_id: str, after: int
+) -> AsyncGenerator[tuple[StreamEvent, PredictionRow | None], None]:
+    """Yields the events of a text stream after a number; with the `End` comes the finished prediction.
+
+    Raises:
+        NotFoundError: the project has no such prediction.
+    """
+    row = await _prediction(context, prediction_id)
+    while not PredictionStatus(row.status).is_terminal:
+        async with aclosing(context.services.bus.follow(prediction_id, after)) as events:
+            async for event in events:
+                after = event.sequence
+                if isinstance(event, End):
+                    yield event, await _prediction(context, prediction_id)
+                    return
+                yield event, None
+        row = await _prediction(context, prediction_id)
+        if not PredictionStatus(row.status).is_terminal:
+            await asyncio.sleep(RETRY_SECONDS)
+    async for event in _replay(context, row, after):
+        yield event, row if isinstance(event, End) else None
+
+
+async def updates(context: Context, prediction_id: str) -> AsyncGenerator[PredictionRow, None]:
+    """Yields a prediction as it is, and again at each change of its status, up to the terminal one.
+
+    Raises:
+        NotFoundError: the project has no such prediction.
+    """
+    with context.services.bus.watch(f"prediction:{prediction_id}") as news:
+        shown: str | None = None
+        while True:
+            row = await _prediction(context, prediction_id)
+            if row.status != shown:
+                shown = row.status
+                yield row
+            if PredictionStatus(row.status).is_terminal:
+                return
+            await news.next(TICK_SECONDS)
+
+
+async def _replay(context: Context, row: PredictionRow, after: int) -> AsyncGenerator[StreamEvent, None]:
+    """Yields the rest of a stream that is over: what the bus still has piece by piece, else all at once."""
+    async with aclosing(context.services.bus.follow(row.id, after)) as events:
+        async for event in events:
+            after = event.sequence
+            yield event
+            if isinstance(event, End):
+                return
+    async with context.services.database.read() as connection:
+        outputs = await queries.blobs(connection, row.project_id, "output", [row.id])
+    output = outputs.get(row.id) or {}
+    last = output.get("lastSequence", 0)
+    if after < last:
+        yield Snapshot(last, output["text"])
+    yield End(last + 1)
+
+
+async def _prediction(context: Context, prediction_id: str) -> PredictionRow:
+    async with context.services.database.read() as connection:
+        rows = await queries.by_id(connection, context.viewer.project_id, [prediction_id])
+    if not rows:
+        raise NotFoundError("There is no such prediction.")
+    return rows[0]
