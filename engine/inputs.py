@@ -10,6 +10,7 @@ import jsonschema_rs
 from engine.backends.base import VersionSpec
 from engine.backends.tensors import check_tensors
 from engine.errors import InvalidInputError, ManyErrors, ModelError, PayloadTooLargeError
+from engine.text import check_text, check_texts
 from engine.values import PredictionData
 
 MAX_RECORDS = 1000
@@ -44,6 +45,10 @@ class InputChecker:
             self._check_records(data.value["records"])
         elif member == "tensor":
             _raise_all(check_tensors(data.value["tensors"], self._spec.inputs), (*DATA, "tensor", "tensors"))
+        elif member == "text":
+            _raise_all(check_text(data.value, self._spec), (*DATA, "text"))
+        else:
+            _raise_all(check_texts(data.value["texts"]), (*DATA, "embedding", "texts"))
 
     def _check_records(self, records: Any) -> None:
         path = (*DATA, "tabular", "records")
@@ -62,7 +67,7 @@ class InputChecker:
                 problems += self._problems(record, index)
                 if len(problems) >= MAX_PROBLEMS:
                     break
-        _raise_all(problems[:MAX_PROBLEMS], path)
+        _raise_all(problems, path)
 
     def _is_valid(self, record: Any) -> bool:
         if self._validator is None:
@@ -100,13 +105,13 @@ def _short(value: Any) -> Any:
 
 def _raise_all(problems: Sequence[InvalidInputError], prefix: tuple[str, ...]) -> None:
     placed = [
-        InvalidInputError(
+        type(problem)(
             problem.message,
             path=(*prefix, *(problem.path or ())),
             constraint=problem.constraint,
             received=problem.received,
         )
-        for problem in problems
+        for problem in problems[:MAX_PROBLEMS]
     ]
     if len(placed) == 1:
         raise placed[0]

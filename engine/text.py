@@ -97,9 +97,9 @@ def _prompt(value: dict[str, Any]) -> Problems:
     else:
         for index, message in enumerate(messages):
             yield from _message(message, (*path, index))
-        size = sum(_size(message) for message in messages)
-        if size > MAX_TEXT_BYTES:
-            yield _too_large("The messages together take", size, path)
+        sizes = [_size(message) for message in messages]
+        if max(sizes) <= MAX_TEXT_BYTES < sum(sizes):
+            yield _too_large("The messages together take", sum(sizes), path)
 
 
 def _message(message: Any, path: Path) -> Problems:
@@ -140,7 +140,9 @@ def _unicode(text: str, path: Path) -> Problems:
     """Yields what no database, tokenizer or server takes: NUL, and halves of surrogate pairs."""
     if "\0" in text:
         yield InvalidInputError("A text can not have NUL characters.", path=path, constraint="no NUL")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         yield InvalidInputError("A text can not have lone surrogates.", path=path, constraint="Unicode")
 
 
@@ -208,9 +210,7 @@ def _too_many(items: list[Any], limit: int, what: str, path: Path) -> InvalidInp
 
 def _too_large(what: str, size: int, path: Path) -> InvalidInputError:
     message = f"{what} {size} bytes, more than the {MAX_TEXT_BYTES} of one prediction."
-    return PayloadTooLargeError(
-        message, path=path, constraint=f"maxBytes: {MAX_TEXT_BYTES}", received=size
-    )
+    return PayloadTooLargeError(message, path=path, constraint=f"maxBytes: {MAX_TEXT_BYTES}", received=size)
 
 
 def _short(value: Any) -> Any:
