@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 GROUP_SIZE = 64
@@ -29,6 +31,7 @@ class GroupCommit:
         self._connection: AsyncConnection | None = None
         self._group: _Group | None = None
         self._flush: asyncio.Task[None] | None = None
+        event.listen(engine.sync_engine, "handle_error", _keep_when_cancelled)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -80,6 +83,7 @@ class GroupCommit:
             await self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             self._group = _Group()
         else:
+            self._group.has_savepoint = False  # until it is there, going back would undo a neighbour
             await self._connection.exec_driver_sql("SAVEPOINT member")
             self._group.has_savepoint = True
         return self._connection
@@ -122,6 +126,17 @@ class GroupCommit:
         if connection is not None:
             await connection.invalidate()
             await connection.close()
+
+
+def _keep_when_cancelled(context: ExceptionContext) -> None:
+    """Keeps the connection when a member is cancelled within a statement.
+
+    SQLAlchemy would drop it, and the neighbours' rows with it, because it can not know where the
+    statement stands. On aiosqlite that is known: its thread finishes the statement, and only then
+    runs the ROLLBACK that waits behind it.
+    """
+    if isinstance(context.original_exception, asyncio.CancelledError):
+        context.is_disconnect = False
 
 
 class _Group:
