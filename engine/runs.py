@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from db.errors import DatabaseUnavailableError
 from db.queries import predictions as queries
@@ -18,6 +19,7 @@ from engine.errors import DeadlineError
 from engine.outcome import Outcome, find_outcome, generates, interrupted
 from engine.serving import Served
 from engine.text_stream import TextStream
+from engine.usage import ledger
 from engine.values import ExplanationMethod, PredictionData, PredictionStatus
 
 log = logging.getLogger(__name__)
@@ -87,15 +89,15 @@ class Runs:
             try:
                 async with self._database.write() as connection:
                     was_ours = await queries.finish(connection, run.row.id, self.owner, columns)
+                    if was_ours:
+                        _apply(columns, run.row)
+                        await ledger.record(connection, [run.row])
                 break
             except DatabaseUnavailableError:
                 await asyncio.sleep(0.1 * 2**tried)
         else:
             log.error("prediction %s could not be finished; its lease will run out", run.row.id)
             return
-        if was_ours:
-            for name, value in columns.items():
-                setattr(run.row, name, value)
         self._tell(run)
 
     async def renew_leases(self) -> None:
@@ -182,3 +184,8 @@ def _seconds_left(row: PredictionRow) -> float | None:
     if row.deadline_at is None:
         return None
     return max(0.0, (row.deadline_at - now()).total_seconds())
+
+
+def _apply(columns: dict[str, Any], row: PredictionRow) -> None:
+    for name, value in columns.items():
+        setattr(row, name, value)

@@ -24,6 +24,7 @@ from engine.recovery import Recovery
 from engine.registry import Registry
 from engine.runs import Runs
 from engine.serving import Serving
+from engine.usage.ledger import Folding
 from engine.values import Scope
 from foretell.settings import Settings
 from resolvers.context import Services
@@ -96,6 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             await recovery.take_over_everything()
         await stack.enter_async_context(_in_background(recovery.run()))
         await stack.enter_async_context(_in_background(runs.listen()))
+        await stack.enter_async_context(_in_background(Folding(database).run()))
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
         yield Services(database=database, bus=bus, catalog=catalog, predictor=predictor, keys=Keys(database))
 

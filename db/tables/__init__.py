@@ -1,7 +1,23 @@
 """One module per noun; importing this package knows every table."""
 
+from db.tables.jobs import ChunkRow, JobRow, UploadRow
 from db.tables.keys import ApiKeyRow, ProjectRow
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow
 from db.tables.predictions import PredictionRow
+from db.tables.secrets import SecretRow
+from db.tables.usage import RollupRow, UsageRow
 
-__all__ = ["ApiKeyRow", "ModelRow", "ModelVersionRow", "PredictionRow", "PriceRow", "ProjectRow"]
+__all__ = [
+    "ApiKeyRow",
+    "ChunkRow",
+    "JobRow",
+    "ModelRow",
+    "ModelVersionRow",
+    "PredictionRow",
+    "PriceRow",
+    "ProjectRow",
+    "SecretRow",
+    "RollupRow",
+    "UploadRow",
+    "UsageRow",
+]

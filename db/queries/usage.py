@@ -1,0 +1,65 @@
+"""Statements about usage: the ledger and its rollups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import and_, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.tables.usage import RollupRow, UsageRow, rollups, usage
+
+FOLD_LOCK = 0x666F6C64
+KEY = ("project_id", "hour", "model_version_id", "api_key_id", "job_id", "currency")
+
+
+async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Stores what terminal predictions used, in the transaction that makes them terminal."""
+    if rows:
+        await connection.execute(insert(usage), list(rows))
+
+
+async def may_fold(connection: AsyncConnection) -> bool:
+    """Makes the folding of this transaction the only one; False where another process folds now.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name != "postgresql":
+        return True
+    taken = await connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": FOLD_LOCK})
+    return bool(taken.scalar_one())
+
+
+async def unfolded(connection: AsyncConnection, limit: int) -> Sequence[UsageRow]:
+    """Reads ledger rows that no rollup has yet, the oldest first."""
+    statement = select(usage).where(~usage.c.folded).order_by(usage.c.prediction_id).limit(limit)
+    return cast(Sequence[UsageRow], (await connection.execute(statement)).all())
+
+
+async def rollups_at(connection: AsyncConnection, keys: Sequence[tuple[Any, ...]]) -> Sequence[RollupRow]:
+    """Reads the rollups of these keys, each in the order of `KEY`."""
+    if not keys:
+        return []
+    wanted = or_(
+        *(and_(*(rollups.c[name] == value for name, value in zip(KEY, key, strict=True))) for key in keys)
+    )
+    return cast(Sequence[RollupRow], (await connection.execute(select(rollups).where(wanted))).all())
+
+
+async def put_rollups(
+    connection: AsyncConnection, new: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]]
+) -> None:
+    """Stores rollups; only while `may_fold` holds, so that nobody else changes them meanwhile."""
+    if new:
+        await connection.execute(insert(rollups), list(new))
+    for row in changed:
+        at = and_(*(rollups.c[name] == row[name] for name in KEY))
+        values = {name: value for name, value in row.items() if name not in KEY}
+        await connection.execute(update(rollups).where(at).values(**values))
+
+
+async def mark_folded(connection: AsyncConnection, prediction_ids: Sequence[str]) -> None:
+    """Notes that ledger rows are in a rollup now."""
+    statement = update(usage).where(usage.c.prediction_id.in_(prediction_ids))
+    await connection.execute(statement.values(folded=True))

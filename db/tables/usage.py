@@ -1,0 +1,82 @@
+"""Usage: the ledger, one row for each terminal prediction, and the rollups that are added up from it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Index, LargeBinary, text
+from sqlmodel import Field, SQLModel
+
+from db.tables.base import reference, table_of
+from db.types import Id, Time
+
+NONE = ""
+"""Stands for no key and no job in a rollup's primary key, which has no room for NULL."""
+
+
+class UsageRow(SQLModel, table=True):
+    """What one prediction used. Written with its result, never changed but by a repricing."""
+
+    __tablename__ = "usage"
+    __table_args__ = (
+        Index(
+            "ix_usage_unfolded",
+            "prediction_id",
+            sqlite_where=text("NOT folded"),
+            postgresql_where=text("NOT folded"),
+        ),
+        Index("ix_usage_project", "project_id", "finished_at"),
+    )
+
+    prediction_id: str = Field(primary_key=True, sa_type=Id)
+    project_id: str = reference("project.id")
+    api_key_id: str | None = Field(default=None, sa_type=Id)
+    model_id: str = Field(sa_type=Id)
+    model_version_id: str = Field(sa_type=Id)
+    job_id: str | None = Field(default=None, sa_type=Id)
+    status: str = Field(max_length=16)
+    cached: bool = Field(default=False)
+    finished_at: datetime = Field(sa_type=Time)
+    input_tokens: int = Field(default=0)
+    cached_input_tokens: int = Field(default=0)
+    output_tokens: int = Field(default=0)
+    records: int = Field(default=0)
+    cost_nanos: int | None = Field(default=None, sa_type=BigInteger)
+    currency: str | None = Field(default=None, max_length=3)
+    total_ms: float | None = Field(default=None)
+    time_to_first_token_ms: float | None = Field(default=None)
+    folded: bool = Field(default=False)
+
+
+class RollupRow(SQLModel, table=True):
+    """What was used in one hour by one key of one version, inside one job or none."""
+
+    __tablename__ = "usage_rollup"
+    __table_args__ = (
+        Index("ix_rollup_model", "project_id", "model_id", "hour"),
+        Index("ix_rollup_key", "api_key_id", "hour"),
+        Index("ix_rollup_job", "job_id"),
+    )
+
+    project_id: str = Field(primary_key=True, sa_type=Id)
+    hour: datetime = Field(primary_key=True, sa_type=Time)
+    model_version_id: str = Field(primary_key=True, sa_type=Id)
+    api_key_id: str = Field(default=NONE, primary_key=True, sa_type=Id)
+    job_id: str = Field(default=NONE, primary_key=True, sa_type=Id)
+    currency: str = Field(default=NONE, primary_key=True, max_length=3)
+    model_id: str = Field(sa_type=Id)
+    predictions: int = Field(default=0, sa_type=BigInteger)
+    failed: int = Field(default=0, sa_type=BigInteger)
+    cached: int = Field(default=0, sa_type=BigInteger)
+    input_tokens: int = Field(default=0, sa_type=BigInteger)
+    cached_input_tokens: int = Field(default=0, sa_type=BigInteger)
+    output_tokens: int = Field(default=0, sa_type=BigInteger)
+    records: int = Field(default=0, sa_type=BigInteger)
+    cost_nanos: int = Field(default=0, sa_type=BigInteger)
+    unpriced: int = Field(default=0, sa_type=BigInteger)
+    latency: bytes = Field(default=b"", sa_type=LargeBinary)
+    time_to_first_token: bytes = Field(default=b"", sa_type=LargeBinary)
+
+
+usage = table_of(UsageRow)
+rollups = table_of(RollupRow)
