@@ -53,8 +53,8 @@ class OnnxBackend:
     """Serves tabular and tensor tasks from an ONNX file.
 
     Config: `path`, `sha256` (optional, checked), `labels` (classifiers), `maxBatchDelayMs`. Inputs
-    and outputs are read from the file. Every input's first dimension is the batch; a model whose
-    first dimension is fixed is never batched.
+    and outputs are read from the file. Calls are batched where the first dimension of every input
+    and output is free and is the same one: by its name, or nameless in all of them.
     """
 
     is_repeatable = True
@@ -70,6 +70,7 @@ class OnnxBackend:
             max_delay_seconds=spec.config.get("maxBatchDelayMs", DEFAULT_BATCH_DELAY_MS) / 1000,
         )
         self._batches = False
+        self._input_name = ""
 
     async def load(self) -> Metadata:
         """Opens the file and returns its inputs and outputs.
@@ -78,12 +79,13 @@ class OnnxBackend:
             ModelError: the file is missing, changed, broken, or does not fit the task.
         """
         loop = asyncio.get_running_loop()
-        self._session = session = await loop.run_in_executor(self._executor, _open, self._spec.config)
+        self._session = session = await loop.run_in_executor(self._executor, open_session, self._spec.config)
         inputs, outputs = _specs(session.get_inputs()), _specs(session.get_outputs())
         if self._spec.task.member == "tabular":
             self._codec = TabularCodec.of(self._spec)
             _check_tabular(inputs, self._codec)
-        self._batches = all(spec.shape and spec.shape[0] == -1 for spec in (*inputs, *outputs))
+        self._input_name = inputs[0].name if inputs else ""
+        self._batches = _share_a_batch([*session.get_inputs(), *session.get_outputs()])
         return Metadata(inputs, outputs)
 
     async def predict(self, data: PredictionData) -> AsyncIterator[Event]:
@@ -99,7 +101,7 @@ class OnnxBackend:
                 return
             answer = await self._submit({self._input_name: self._codec.encode(records)})
             scores = next(iter(answer.outputs.values()))
-            output: dict[str, Any] = {"results": self._codec.decode(scores)}
+            output: dict[str, Any] = {"results": self._codec.decode(scores, len(records))}
             yield Result(output, Usage(UsageSource.COUNTED, records=len(records)), answer.inference_ms)
         else:
             feeds = {tensor["name"]: decode_tensor(tensor) for tensor in data.value["tensors"]}
@@ -115,13 +117,8 @@ class OnnxBackend:
         """Lets go of the session and its memory."""
         self._session = None
 
-    @property
-    def _input_name(self) -> str:
-        assert self._session is not None
-        return str(self._session.get_inputs()[0].name)
-
     async def _submit(self, feeds: Feeds) -> _Answer:
-        if self._batches:
+        if self._batches and len({len(array) for array in feeds.values()}) == 1:
             return await self._batcher.submit(feeds, _rows(feeds))
         return (await self._run_batch([feeds]))[0]
 
@@ -132,7 +129,12 @@ class OnnxBackend:
         return await loop.run_in_executor(self._executor, _run, self._session, batch)
 
 
-def _open(config: dict[str, Any]) -> ort.InferenceSession:
+def open_session(config: dict[str, Any]) -> ort.InferenceSession:
+    """Opens the file at a config's `path`, for one thread a call; its `sha256` is checked, if there is one.
+
+    Raises:
+        ModelError: the file is missing, changed or broken.
+    """
     path = Path(config["path"])
     try:
         content = path.read_bytes()
@@ -170,6 +172,11 @@ def _check_tabular(inputs: tuple[TensorSpec, ...], codec: TabularCodec) -> None:
         raise ModelError(f"A tabular model takes one input [-1, {width}], a column for each property.")
 
 
+def _share_a_batch(arguments: Sequence[Any]) -> bool:
+    firsts = {argument.shape[0] if argument.shape else 0 for argument in arguments}
+    return len(firsts) == 1 and not isinstance(firsts.pop(), int)
+
+
 def _rows(feeds: Feeds) -> int:
     return max((int(array.shape[0]) if array.ndim else 1 for array in feeds.values()), default=1)
 
@@ -186,7 +193,9 @@ def _run(session: ort.InferenceSession, batch: Sequence[Feeds]) -> list[_Answer]
     elapsed_ms = (time.perf_counter() - started) * 1000
     if len(batch) == 1:
         return [_Answer(dict(zip(names, outputs, strict=True)), elapsed_ms)]
-    cuts = np.cumsum([_rows(feeds) for feeds in batch])[:-1]
+    *cuts, total = np.cumsum([_rows(feeds) for feeds in batch])
+    if any(len(output) != total for output in outputs):  # nobody may see a piece of another's answer
+        raise ModelError("The model did not answer each row of a batch.")
     pieces = [np.split(output, cuts) for output in outputs]
     return [_Answer(dict(zip(names, piece, strict=True)), elapsed_ms) for piece in zip(*pieces, strict=True)]
 

@@ -47,7 +47,7 @@ class TabularCodec:
         rows = [[record.get(feature, np.nan) for feature in self.features] for record in records]
         return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(self.features))
 
-    def decode(self, scores: Array) -> list[dict[str, Any]]:
+    def decode(self, scores: Array, records: int) -> list[dict[str, Any]]:
         """Returns a result for each row of [records, classes] probabilities or [records, 1] values.
 
         Raises:
@@ -56,8 +56,10 @@ class TabularCodec:
         width = 1 if self.labels is None else len(self.labels)
         if scores.ndim == 1:
             scores = scores[:, None]
-        if scores.ndim != 2 or scores.shape[1] != width or not np.isfinite(scores).all():
-            raise ModelError(f"The model answered {list(scores.shape)} where [-1, {width}] numbers belong.")
+        if scores.shape != (records, width):
+            raise ModelError(f"The model answered {list(scores.shape)}, not [{records}, {width}].")
+        if not np.isfinite(scores).all():
+            raise ModelError("The model answered a value that is not a number.")
         if self.labels is None:
             return [{"value": value} for value in scores[:, 0].tolist()]
         return [self._classified(row) for row in scores.tolist()]

@@ -1,0 +1,77 @@
+"""The backends that the contract suite is run on, each with inputs of its own.
+
+To add one: a function that opens it, loaded and with whatever it talks to, and a line in `CASES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.backends.base import Backend, VersionSpec
+from engine.backends.onnx import OnnxBackend
+from engine.values import PredictionData
+from tests.engine import onnx_files
+from tests.engine.specs import embedded_spec, examples, regression_spec, tabular, tensors
+
+Open = Callable[[Path], AbstractAsyncContextManager[Backend]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A backend to try: how to open it in a folder, and inputs whose answers all differ.
+
+    `refused` is an input that passes the checks before the backend, and that the backend itself
+    then fails on.
+    """
+
+    name: str
+    open: Open
+    inputs: Sequence[PredictionData]
+    refused: PredictionData | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@asynccontextmanager
+async def opened_onnx(spec: VersionSpec) -> AsyncIterator[OnnxBackend]:
+    """Yields a loaded ONNX backend with two threads of its own."""
+    with ThreadPoolExecutor(2, "inference") as executor:
+        backend = OnnxBackend(spec, executor)
+        await backend.load()
+        yield backend
+        await backend.close()
+
+
+def _embedded(name: str) -> Open:
+    return lambda folder: opened_onnx(embedded_spec(name))
+
+
+def _lookup(folder: Path) -> AbstractAsyncContextManager[Backend]:
+    path = onnx_files.lookup(folder / "lookup.onnx", [10.0, 20.0, 30.0, 40.0])
+    return opened_onnx(regression_spec(path, ["place"]))
+
+
+def _records(name: str) -> list[PredictionData]:
+    return [tabular(example["record"]) for example in examples(name)]
+
+
+CASES = [
+    Case("onnx classifier", _embedded("breast-cancer"), _records("breast-cancer")),
+    Case("onnx regressor", _embedded("diabetes"), _records("diabetes")),
+    Case(
+        "onnx tensors",
+        _embedded("digits"),
+        [tensors(image=[example["image"]]) for example in examples("digits")],
+    ),
+    Case(
+        "onnx lookup",
+        _lookup,
+        [tabular({"place": place}) for place in range(4)],
+        refused=tabular({"place": 99}),
+    ),
+]
