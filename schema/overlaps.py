@@ -25,11 +25,15 @@ VISITS = 10_000
 def comparisons(document: DocumentNode) -> float:
     """Return the number of pairs of fields that share a name and a place; infinity when that takes too long.
 
-    The document's fragments must not go round in circles.
+    Fragments are counted by themselves too, because validation looks into them even where nothing spreads
+    them. They must not go round in circles.
     """
     merged = _Merged(document)
-    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    return sum(merged.count(operation.selection_set) for operation in operations)
+    pairs = 0.0
+    for definition in document.definitions:
+        if isinstance(definition, (OperationDefinitionNode, FragmentDefinitionNode)) and pairs < inf:
+            pairs += merged.count(definition.selection_set)
+    return pairs
 
 
 class _Merged:

@@ -27,9 +27,9 @@ MAX_URL_LENGTH = 2048
 MAX_DECIMAL_LENGTH = 64
 
 # scalars.graphql.org/andimarek/date-time: date, "T", time, and an offset that is never left out.
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-_INTEGER = re.compile(r"-?\d{1,19}")
-_DECIMAL = re.compile(r"-?\d+(\.\d+)?")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 def print_date_time(value: datetime) -> str:
@@ -39,8 +39,7 @@ def print_date_time(value: datetime) -> str:
     """
     if value.tzinfo is None:
         raise GraphQLError("DateTime cannot represent a time without a zone.")
-    utc = value.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_date_time(value: object) -> datetime:
