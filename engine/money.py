@@ -12,6 +12,7 @@ from engine.values import Usage
 
 NANOS = 1_000_000_000
 MILLION = 1_000_000
+DEFAULT_CURRENCY = "USD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from engine.backends.base import CUT, Result, Token
 from engine.errors import InternalError, ModelError, ProcessingError
 from engine.explanations import explain
-from engine.money import cost_of, price_at
+from engine.money import DEFAULT_CURRENCY, Cost, cost_of, price_at
 from engine.serving import Served
 from engine.text_stream import TextStream
 from engine.values import ExplanationMethod, FinishReason, ModelTask, PredictionData, PredictionStatus, Usage
@@ -35,6 +35,7 @@ class Outcome:
     usage: Usage | None = None
     inference_ms: float | None = None
     first_token: float | None = None
+    cached: bool = False
 
     def columns(self, served: Served, accepted: float, finished_at: datetime) -> dict[str, Any]:
         """Returns the columns of the prediction's row that this outcome fills.
@@ -50,11 +51,14 @@ class Outcome:
             "queue_ms": (self.started - accepted) * 1000,
             "inference_ms": self.inference_ms,
             "total_ms": (time.perf_counter() - accepted) * 1000,
+            "cached": self.cached,
         }
         if self.first_token is not None:
             columns["time_to_first_token_ms"] = (self.first_token - accepted) * 1000
         if self.usage is not None:
             cost = cost_of(price_at(served.version.prices, finished_at), self.usage)
+            if self.cached:
+                cost = Cost(0, cost.currency if cost is not None else DEFAULT_CURRENCY)
             columns |= {
                 "usage_source": self.usage.source,
                 "records": self.usage.records,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 import orjson
 
@@ -17,7 +19,9 @@ from db.queries import predictions as queries
 from db.session import Database
 from db.tables import PredictionRow
 from db.types import created_at, new_id, now
+from engine.answers import Answers, Question, question, replayed
 from engine.bus.base import Bus
+from engine.cache.base import CachedAnswer
 from engine.catalog import Catalog
 from engine.errors import (
     ConflictError,
@@ -28,53 +32,84 @@ from engine.errors import (
     ProcessingError,
 )
 from engine.explanations import check_explainable
-from engine.outcome import interrupted
+from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
+from engine.outcome import generates, interrupted
 from engine.runs import Run, Runs
 from engine.serving import Served, Serving
-from engine.values import DisconnectPolicy, PredictionData, PredictionStatus, PredictRequest, Viewer
+from engine.text_stream import TextStream
+from engine.usage import ledger
+from engine.values import (
+    DisconnectPolicy,
+    ExplanationMethod,
+    PredictionData,
+    PredictionStatus,
+    PredictRequest,
+    Viewer,
+)
 
 MAX_WAIT_MS = 60_000
 MAX_DEADLINE_MS = 24 * 3600 * 1000
 MAX_METADATA_BYTES = 16 * 1024
 CANCEL_SECONDS = 2.0
+LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A prediction that was accepted, now or by an earlier request with the same idempotency key."""
+
+    row: PredictionRow
+    replayed: bool = False
 
 
 class Predictor:
     """Accepts, waits for, cancels and resumes predictions."""
 
-    def __init__(self, database: Database, catalog: Catalog, serving: Serving, bus: Bus, runs: Runs) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        serving: Serving,
+        bus: Bus,
+        answers: Answers,
+        runs: Runs,
+    ) -> None:
         self._database = database
         self._catalog = catalog
         self._serving = serving
         self._bus = bus
+        self._answers = answers
         self._runs = runs
 
-    async def run(self, viewer: Viewer, request: PredictRequest, request_id: str) -> PredictionRow:
+    async def run(self, viewer: Viewer, request: PredictRequest, request_id: str) -> Accepted:
         """Accepts a prediction, waits for it up to `wait_ms`, and returns it as it then is.
 
-        When the waiting caller is cancelled the prediction goes on, or is canceled, as it asked.
+        When the waiting caller is cancelled the prediction goes on, or is canceled, as it asked. A
+        repetition (by its idempotency key) waits for the first one, in whatever process it runs.
 
         Raises:
             NotFoundError: the project sees no such model or version.
             UnavailableError: the version can not be asked now.
             InvalidInputError, ManyErrors: the input does not fit the version.
+            IdempotencyKeyReusedError: the key stands for another request.
             DatabaseUnavailableError: it could not be stored, so it was not accepted.
         """
         accepted = time.perf_counter()
         served = self._admit(viewer, request)
-        row = self._row(viewer, request, request_id, served)
-        async with self._database.write() as connection:
-            await queries.add(connection, row)
-        run = Run(row, request.data, served, accepted)
-        task = self._runs.start(run)
-        if request.wait_ms:
-            try:
-                await asyncio.wait([task], timeout=request.wait_ms / 1000)
-            except asyncio.CancelledError:
-                if request.on_disconnect is DisconnectPolicy.CANCEL:
-                    run.cancel()
-                raise
-        return row
+        asked = question(viewer.project_id, request, served)
+        run = Run(self._row(viewer, request, request_id, served), asked, accepted)
+        known = await self._answers.known(asked)
+        if known is not None:
+            self._settle(run, known)
+        try:
+            await self._store(run, request)
+        except AlreadyDoneError as earlier:
+            return Accepted(await self._earlier(viewer, earlier.result_id, request.wait_ms), replayed=True)
+        if known is not None:
+            self._runs.tell(run)
+            return Accepted(run.row)
+        await self._wait(run, self._runs.start(run), request)
+        return Accepted(run.row)
 
     async def cancel(self, project_id: str, prediction_id: str) -> None:
         """Cancels a prediction wherever it runs, and returns when it is terminal or in two seconds.
@@ -96,7 +131,7 @@ class Predictor:
             await asyncio.wait([run.task], timeout=CANCEL_SECONDS)
         else:
             self._bus.announce(f"cancel:{rows[0].owner}", prediction_id)
-            await self._until_terminal(project_id, prediction_id)
+            await self._until_terminal(project_id, prediction_id, CANCEL_SECONDS)
 
     async def resume(self, abandoned: PredictionRow, *, max_attempts: int) -> None:
         """Takes over a prediction whose owner is gone: runs it again, or ends it where it may not be.
@@ -116,7 +151,8 @@ class Predictor:
         row.attempts += 1
         data = PredictionData(version.spec.task.member, row.input or {})
         waited = max(0.0, (now() - row.created_at).total_seconds())
-        run = Run(row, data, served, time.perf_counter() - waited)
+        method = ExplanationMethod(row.explain) if row.explain else None
+        run = Run(row, Question(served, data, method), time.perf_counter() - waited)
         error: ProcessingError | None
         if row.cancel_requested:
             status, error = PredictionStatus.CANCELED, None
@@ -130,14 +166,55 @@ class Predictor:
             status, error = PredictionStatus.FAILED, ModelError(message, retryable=True)
         await self._runs.finish(run, interrupted(status, error, time.perf_counter(), served, data, None))
 
-    async def _until_terminal(self, project_id: str, prediction_id: str) -> None:
-        deadline = time.monotonic() + CANCEL_SECONDS
-        while time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
-            async with self._database.read() as connection:
-                rows = await queries.by_id(connection, project_id, [prediction_id])
-            if PredictionStatus(rows[0].status).is_terminal:
-                return
+    def _settle(self, run: Run, known: CachedAnswer) -> None:
+        """Gives a prediction the answer that is known before it is stored."""
+        generated = generates(run.asked.served.version.spec.task)
+        stream = TextStream(self._bus, run.row.id) if generated else None
+        run.row.started_at = run.row.created_at
+        self._runs.settle(run, replayed(known, stream))
+
+    async def _store(self, run: Run, request: PredictRequest) -> None:
+        row = run.row
+        key = request.idempotency_key
+        asked = fingerprint(_asked(request)) if key is not None else b""
+        claim = Claim(row.project_id, "predict", key, row.request_id, asked)
+        async with claiming(self._database, claim, row.id) as connection:
+            await queries.add(connection, row)
+            if PredictionStatus(row.status).is_terminal:
+                await ledger.record(connection, [row])
+
+    async def _wait(self, run: Run, task: asyncio.Task[None], request: PredictRequest) -> None:
+        if not request.wait_ms:
+            return
+        try:
+            await asyncio.wait([task], timeout=request.wait_ms / 1000)
+        except asyncio.CancelledError:
+            if request.on_disconnect is DisconnectPolicy.CANCEL:
+                run.cancel()
+            raise
+
+    async def _earlier(self, viewer: Viewer, prediction_id: str, wait_ms: int) -> PredictionRow:
+        """Returns the prediction that a key stands for, when it is terminal or the wait is over."""
+        run = self._runs.get(prediction_id)
+        if run is not None and run.task is not None:
+            await asyncio.wait([run.task], timeout=wait_ms / 1000)
+        else:
+            await self._until_terminal(viewer.project_id, prediction_id, wait_ms / 1000)
+        async with self._database.read() as connection:
+            rows = await queries.by_id(connection, viewer.project_id, [prediction_id])
+        return rows[0]
+
+    async def _until_terminal(self, project_id: str, prediction_id: str, seconds: float) -> None:
+        """Returns when a prediction of another process is terminal, or the time is over."""
+        deadline = time.monotonic() + seconds
+        with self._bus.watch(f"prediction:{prediction_id}") as news:
+            while True:
+                async with self._database.read() as connection:
+                    rows = await queries.by_id(connection, project_id, [prediction_id])
+                left = deadline - time.monotonic()
+                if PredictionStatus(rows[0].status).is_terminal or left <= 0:
+                    return
+                await news.next(min(left, LOOK_SECONDS))
 
     def _admit(self, viewer: Viewer, request: PredictRequest) -> Served:
         _check_bound("waitMs", request.wait_ms, 0, MAX_WAIT_MS)
@@ -149,6 +226,8 @@ class Predictor:
                 path=("input", "metadata"),
                 constraint=f"maxLength: {MAX_METADATA_BYTES}",
             )
+        if request.idempotency_key is not None:
+            check_key(request.idempotency_key)
         model = self._catalog.model(viewer.project_id, request.model)
         served = self._serving.get(self._catalog.version(model, request.version))
         served.checker.check(request.data)
@@ -179,6 +258,12 @@ class Predictor:
             meta=request.metadata,
             input=request.data.value,
         )
+
+
+def _asked(request: PredictRequest) -> dict[str, Any]:
+    """Returns what makes two requests the same: everything but how long their callers wait."""
+    left_out = ("wait_ms", "idempotency_key", "on_disconnect")
+    return {name: value for name, value in asdict(request).items() if name not in left_out}
 
 
 def _check_bound(name: str, value: int, least: int, most: int) -> None:

@@ -14,13 +14,13 @@ from db.queries import predictions as queries
 from db.session import Database
 from db.tables import PredictionRow
 from db.types import new_id, now
+from engine.answers import Answers, Question
 from engine.bus.base import Bus
 from engine.errors import DeadlineError
-from engine.outcome import Outcome, find_outcome, generates, interrupted
-from engine.serving import Served
+from engine.outcome import Outcome, generates, interrupted
 from engine.text_stream import TextStream
 from engine.usage import ledger
-from engine.values import ExplanationMethod, PredictionData, PredictionStatus
+from engine.values import PredictionStatus
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,7 @@ class Run:
     """A prediction that this process owns; its row is kept equal to the stored one."""
 
     row: PredictionRow
-    data: PredictionData
-    served: Served
+    asked: Question
     accepted: float
     canceled: bool = False
     started: float = 0.0
@@ -53,8 +52,9 @@ class Run:
 class Runs:
     """Starts, cancels and finishes predictions, and keeps their leases."""
 
-    def __init__(self, database: Database, bus: Bus, *, lease_seconds: float) -> None:
+    def __init__(self, database: Database, bus: Bus, answers: Answers, *, lease_seconds: float) -> None:
         self.owner = new_id()
+        self._answers = answers
         self._database = database
         self._bus = bus
         self._lease = timedelta(seconds=lease_seconds)
@@ -72,6 +72,11 @@ class Runs:
         """Returns the run of a prediction that this process owns."""
         return self._running.get(prediction_id)
 
+    def settle(self, run: Run, outcome: Outcome) -> None:
+        """Fills the row of a prediction whose outcome is known before it is stored."""
+        columns = outcome.columns(run.asked.served, run.accepted, now())
+        _apply(columns | {"owner": None, "lease_until": None}, run.row)
+
     def start(self, run: Run) -> asyncio.Task[None]:
         """Runs a stored prediction to its end; the task ends when its outcome is stored."""
         self._running[run.row.id] = run
@@ -84,7 +89,7 @@ class Runs:
 
         A database that stays away leaves the prediction to `engine.recovery`, of this process or another.
         """
-        columns = outcome.columns(run.served, run.accepted, now()) | {"attempts": run.row.attempts}
+        columns = outcome.columns(run.asked.served, run.accepted, now()) | {"attempts": run.row.attempts}
         for tried in range(FINISH_TRIES):
             try:
                 async with self._database.write() as connection:
@@ -98,7 +103,7 @@ class Runs:
         else:
             log.error("prediction %s could not be finished; its lease will run out", run.row.id)
             return
-        self._tell(run)
+        self.tell(run)
 
     async def renew_leases(self) -> None:
         """Tells that this process still runs what it owns, and hears of cancels that the bus lost.
@@ -139,10 +144,9 @@ class Runs:
             return
         run.row.attempts += 1
         run.started = time.perf_counter()
-        if generates(run.served.version.spec.task):
+        if generates(run.asked.served.version.spec.task):
             run.stream = TextStream(self._bus, run.row.id)
-        method = ExplanationMethod(run.row.explain) if run.row.explain else None
-        run.work = asyncio.create_task(find_outcome(run.served, run.data, method, run.stream))
+        run.work = asyncio.create_task(self._answers.find(run.asked, run.stream))
         if run.canceled:
             run.work.cancel()
         try:
@@ -160,7 +164,7 @@ class Runs:
             status, error = PredictionStatus.CANCELED, None
         else:
             status, error = PredictionStatus.FAILED, DeadlineError()
-        return interrupted(status, error, run.started, run.served, run.data, run.stream)
+        return interrupted(status, error, run.started, run.asked.served, run.asked.data, run.stream)
 
     async def _mark_running(self, run: Run) -> bool:
         started_at = now()
@@ -172,9 +176,9 @@ class Runs:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)
         return started
 
-    def _tell(self, run: Run) -> None:
+    def tell(self, run: Run) -> None:
         """Tells of the end; nobody can watch yet what came and went within one request."""
-        if generates(run.served.version.spec.task):
+        if generates(run.asked.served.version.spec.task):
             self._bus.end(run.row.id)
         if (run.row.total_ms or 0.0) > NEWS_AFTER_MS or run.row.started_at != run.row.created_at:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)

@@ -51,6 +51,12 @@ class TextStream:
             else:
                 self._flush = loop.call_soon(self.flush)
 
+    def say(self, text: str) -> None:
+        """Publishes a whole text that was there before."""
+        if text:
+            self.add(Token(text))
+        self.close()
+
     def flush(self) -> None:
         """Publishes what was not published yet."""
         if self._flush is not None:

@@ -142,6 +142,14 @@ class ExplanationMethod(StrEnum):
     PERMUTATION = "PERMUTATION"
 
 
+class CacheMode(StrEnum):
+    """USE reads and writes the cache, REFRESH only writes it, BYPASS does neither."""
+
+    USE = "USE"
+    REFRESH = "REFRESH"
+    BYPASS = "BYPASS"
+
+
 class DisconnectPolicy(StrEnum):
     """What happens to a running prediction when the caller who waits for it goes away."""
 
@@ -199,8 +207,10 @@ class PredictRequest:
     wait_ms: int = 10_000
     deadline_ms: int | None = None
     on_disconnect: DisconnectPolicy = DisconnectPolicy.DETACH
+    cache: CacheMode = CacheMode.USE
     explain: ExplanationMethod | None = None
     metadata: Any = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,13 @@ from db.errors import UniqueViolationError
 from db.lock import try_lock
 from db.migrate import upgrade
 from db.session import Database
+from engine.answers import Answers
 from engine.bus.base import Bus
 from engine.bus.memory import MemoryBus
 from engine.bus.redis import RedisBus
+from engine.cache.base import Cache
+from engine.cache.memory import MemoryCache
+from engine.cache.redis import RedisCache
 from engine.catalog import Catalog
 from engine.definitions import ModelDefinition, read_definitions
 from engine.keys import Keys
@@ -88,8 +92,11 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         bus = open_bus(settings)
         await bus.open()
         stack.push_async_callback(bus.close)
-        runs = Runs(database, bus, lease_seconds=settings.lease_seconds)
-        predictor = Predictor(database, catalog, serving, bus, runs)
+        cache = open_cache(settings)
+        stack.push_async_callback(cache.close)
+        answers = Answers(cache)
+        runs = Runs(database, bus, answers, lease_seconds=settings.lease_seconds)
+        predictor = Predictor(database, catalog, serving, bus, answers, runs)
         recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
         alone = try_lock(database.url)
         if alone is not None:
@@ -105,6 +112,11 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
 def open_bus(settings: Settings) -> Bus:
     """Returns the bus of the settings: within the process, or over Redis where there is one."""
     return MemoryBus() if settings.redis_url is None else RedisBus(settings.redis_url)
+
+
+def open_cache(settings: Settings) -> Cache:
+    """Returns the cache of the settings, likewise."""
+    return MemoryCache() if settings.redis_url is None else RedisCache(settings.redis_url)
 
 
 @asynccontextmanager

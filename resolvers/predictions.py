@@ -6,16 +6,18 @@ from db.filters import PredictionFilter
 from db.pages import Page, Window
 from db.queries import predictions as queries
 from db.tables import PredictionRow
+from engine.predict import Accepted
 from engine.values import PredictRequest
 from resolvers.context import Context
 from resolvers.loaders import CountOf, PredictionsOf
 
 
-async def predict(context: Context, request: PredictRequest) -> PredictionRow:
+async def predict(context: Context, request: PredictRequest) -> Accepted:
     """Runs a prediction as `Predictor.run` says, and tells the loaders of it."""
-    row = await context.services.predictor.run(context.viewer, request, context.request_id)
-    context.loaders.prime_prediction(row)
-    return row
+    accepted = await context.services.predictor.run(context.viewer, request, context.request_id)
+    if not accepted.replayed:
+        context.loaders.prime_prediction(accepted.row)
+    return accepted
 
 
 async def cancel(context: Context, prediction_id: str) -> PredictionRow:

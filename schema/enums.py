@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.errors import ErrorCode
 from engine.values import (
     BackendKind,
+    CacheMode,
     ChatRole,
     DisconnectPolicy,
     ExplanationMethod,
@@ -20,6 +21,7 @@ from schema.types import enum_type
 
 __all__ = [
     "BackendKind",
+    "CacheMode",
     "ChatRole",
     "DisconnectPolicy",
     "ErrorCode",
@@ -35,6 +37,7 @@ __all__ = [
 
 for _enum in (
     BackendKind,
+    CacheMode,
     ChatRole,
     DisconnectPolicy,
     ErrorCode,

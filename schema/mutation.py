@@ -92,8 +92,8 @@ class Mutation:
         input: Annotated[PredictInput, strawberry.argument(description="What to ask of which model.")],
     ) -> PredictPayload:
         """Runs a prediction."""
-        row = await prediction_resolvers.predict(info.context, input.value())
-        return PredictPayload(prediction=Prediction.from_row(row))
+        accepted = await prediction_resolvers.predict(info.context, input.value())
+        return PredictPayload(prediction=Prediction.from_row(accepted.row), replayed=accepted.replayed)
 
     @mutation(
         Scope.PREDICTIONS_WRITE,

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from engine.values import PredictionData, PredictRequest
-from schema.enums import ChatRole, DisconnectPolicy, ExplanationMethod, TensorDatatype
+from schema.enums import CacheMode, ChatRole, DisconnectPolicy, ExplanationMethod, TensorDatatype
 from schema.errors import UserError
 from schema.models import ModelRefInput, ModelVersionRefInput
 from schema.predictions import Prediction
@@ -183,11 +183,22 @@ class PredictInput:
     on_disconnect: DisconnectPolicy = strawberry.field(
         default=DisconnectPolicy.DETACH, description="What happens when the caller goes away while it waits."
     )
+    cache: CacheMode = strawberry.field(
+        default=CacheMode.USE,
+        description="Whether an answer from before will do. Never shared between projects.",
+    )
     explain: ExplanationMethod | None = strawberry.field(
         default=strawberry.UNSET, description="Also find out why; tabular models, at most 100 records."
     )
     metadata: JSON | None = strawberry.field(
         default=strawberry.UNSET, description="Anything to find with the prediction again, at most 16 KiB."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "1 to 128 printable ASCII characters, kept for 24 hours in the project: the same key and input "
+            "returns the first prediction."
+        ),
     )
 
     def value(self) -> PredictRequest:
@@ -201,6 +212,8 @@ class PredictInput:
             on_disconnect=self.on_disconnect,
             explain=given(self.explain),
             metadata=given(self.metadata),
+            cache=self.cache,
+            idempotency_key=given(self.idempotency_key),
         )
 
 
@@ -209,6 +222,9 @@ class PredictPayload:
     """The prediction as it was when the wait was over, or why there is none."""
 
     prediction: Prediction | None = strawberry.field(default=None, description="Null if it was refused.")
+    replayed: bool = strawberry.field(
+        default=False, description="Whether it is that of an earlier request with the same idempotencyKey."
+    )
     errors: list[UserError] = strawberry.field(
         default_factory=list, description="Why it was refused, every problem at once; else empty."
     )

@@ -1,5 +1,6 @@
 """One module per noun; importing this package knows every table."""
 
+from db.tables.idempotency import IdempotencyRow
 from db.tables.jobs import ChunkRow, JobRow, UploadRow
 from db.tables.keys import ApiKeyRow, ProjectRow
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow
@@ -10,14 +11,15 @@ from db.tables.usage import RollupRow, UsageRow
 __all__ = [
     "ApiKeyRow",
     "ChunkRow",
+    "IdempotencyRow",
     "JobRow",
     "ModelRow",
     "ModelVersionRow",
     "PredictionRow",
     "PriceRow",
     "ProjectRow",
-    "SecretRow",
     "RollupRow",
+    "SecretRow",
     "UploadRow",
     "UsageRow",
 ]

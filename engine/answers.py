@@ -1,0 +1,105 @@
+"""Answers: finds the outcome of a run, once for all who ask the same at the same time, and keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from engine.cache.base import Cache, CachedAnswer, cache_key
+from engine.outcome import Outcome, find_outcome
+from engine.serving import Served
+from engine.text_stream import TextStream
+from engine.values import (
+    CacheMode,
+    ExplanationMethod,
+    PredictionData,
+    PredictionStatus,
+    PredictRequest,
+    Usage,
+    UsageSource,
+)
+
+WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a run asks; `key` is None where no cache may be touched."""
+
+    served: Served
+    data: PredictionData
+    method: ExplanationMethod | None
+    key: str | None = None
+    reads: bool = False
+
+
+def question(project_id: str, request: PredictRequest, served: Served) -> Question:
+    """Returns what a request asks, with its place in the cache."""
+    if request.cache is CacheMode.BYPASS:
+        return Question(served, request.data, request.explain)
+    key = cache_key(project_id, served.version.row.id, request.data, request.explain)
+    return Question(served, request.data, request.explain, key, reads=request.cache is CacheMode.USE)
+
+
+class Answers:
+    """Asks backends, and the cache before them."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    async def known(self, asked: Question) -> CachedAnswer | None:
+        """Returns the answer if it is known already."""
+        return await self._cache.get(asked.key) if asked.key is not None and asked.reads else None
+
+    async def find(self, asked: Question, stream: TextStream | None) -> Outcome:
+        """Finds the outcome: from the backend, or from whoever asks it the same just now.
+
+        Failures and cut texts are found out by each for itself, and never kept.
+        """
+        if asked.key is None:
+            return await find_outcome(asked.served, asked.data, asked.method, stream)
+        if not await self._cache.lead(asked.key) and asked.reads:
+            answer = await self._cache.wait(asked.key, WAIT_SECONDS)
+            if answer is not None:
+                return replayed(answer, stream)
+        try:
+            outcome = await find_outcome(asked.served, asked.data, asked.method, stream)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._cache.give_up(asked.key))
+            raise
+        if outcome.status is PredictionStatus.SUCCEEDED:
+            await self._cache.put(asked.key, _answer(outcome))
+        else:
+            await self._cache.give_up(asked.key)
+        return outcome
+
+
+def replayed(answer: CachedAnswer, stream: TextStream | None = None) -> Outcome:
+    """Returns a known answer as an outcome that cost nothing; a text is told in one piece."""
+    outcome = Outcome(PredictionStatus.SUCCEEDED, cached=True)
+    outcome.output, outcome.explanation = dict(answer["output"]), answer["explanation"]
+    usage: dict[str, Any] = answer["usage"]
+    outcome.usage = Usage(**{**usage, "source": UsageSource(usage["source"])})
+    outcome.inference_ms = 0.0
+    if stream is not None:
+        stream.say(outcome.output["text"])
+        outcome.output["lastSequence"] = stream.last_sequence
+        outcome.first_token = stream.first_at
+    return outcome
+
+
+def _answer(outcome: Outcome) -> CachedAnswer:
+    assert outcome.usage is not None
+    usage = outcome.usage
+    return {
+        "output": outcome.output,
+        "explanation": outcome.explanation,
+        "usage": {
+            "source": str(usage.source),
+            "records": usage.records,
+            "input_tokens": usage.input_tokens,
+            "cached_input_tokens": usage.cached_input_tokens,
+            "output_tokens": usage.output_tokens,
+        },
+    }
