@@ -91,6 +91,8 @@ class HTTPTransport:
         except Exception as error:
             response = answer(failure(error, ours), 500, ours)
         response.headers["X-Request-Id"] = ours
+        if response.status_code == 422:
+            response.status_code = self.options.unprocessable_status
         return response
 
     async def _respond(self, request: Request, ours: str) -> Response:

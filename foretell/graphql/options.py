@@ -22,5 +22,7 @@ class TransportOptions:
     sockets_per_address: int = 100
     """Sockets and event streams open at once; so is the next one."""
     sockets_per_key: int = 100
+    unprocessable_status: int = 422
+    """For what is understood but can not be run; 400 for clients that follow drafts before September 2026."""
     allowed_origins: tuple[str, ...] = ()
     """Pages of other origins that may open sockets, such as "https://app.example.com"; "*" is any."""

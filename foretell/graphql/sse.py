@@ -100,6 +100,8 @@ class EventStreams:
                 elif not ending.done():
                     yield HEARTBEAT
             yield next_event(ended(ending.result(), session.request_id), session.request_id)
+            if ending.result() is not Ending.SHUTDOWN:
+                yield COMPLETE  # without it clients connect again, which helps after a restart only
         except StopAsyncIteration:
             return
         finally:

@@ -193,10 +193,15 @@ async def test_a_mutation_survives_its_caller() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "code", "retryable"),
-    [("shutdown", "UNAVAILABLE", True), ("revoked", "UNAUTHENTICATED", False)],
+    ("cause", "code", "retryable", "names"),
+    [
+        ("shutdown", "UNAVAILABLE", True, ["next"]),  # not complete, so clients connect again
+        ("revoked", "UNAUTHENTICATED", False, ["next", "complete"]),
+    ],
 )
-async def test_we_end_a_stream_with_an_error(cause: str, code: str, retryable: bool) -> None:
+async def test_we_end_a_stream_with_an_error(
+    cause: str, code: str, retryable: bool, names: list[str]
+) -> None:
     service = Service()
     async with stream(service, "subscription { silence }") as events:
         await eventually(lambda: service.sessions)
@@ -204,10 +209,9 @@ async def test_we_end_a_stream_with_an_error(cause: str, code: str, retryable: b
         getattr(service, cause).set()
         frames = await events.all()
 
-    ((name, last),) = frames
-    assert name == "next"
-    assert last["errors"][0]["extensions"]["code"] == code
-    assert last["errors"][0]["extensions"]["retryable"] is retryable
+    assert [name for name, _ in frames] == names
+    (error,) = frames[0][1]["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["retryable"]) == (code, retryable)
 
 
 async def test_an_expired_credential_ends_the_stream() -> None:
@@ -215,7 +219,7 @@ async def test_an_expired_credential_ends_the_stream() -> None:
     async with stream(Service(), query, Authorization=f"Bearer {EXPIRING}") as events:
         frames = await events.all()
 
-    assert frames[-1][1]["errors"][0]["message"] == "The credential has expired."
+    assert frames[0][1]["errors"][0]["message"] == "The credential has expired."
 
 
 async def test_streams_of_an_address_are_capped() -> None:
