@@ -6,9 +6,18 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from engine.backends.base import Backend, VersionSpec
+from engine.backends.generation import GenerationBackend
 from engine.backends.onnx import OnnxBackend
 from engine.values import BackendKind
 
+
+def onnx_backend(spec: VersionSpec, executor: Executor) -> Backend:
+    """Returns the backend for an ONNX file: one for text, which comes token by token, one for the rest."""
+    if spec.task.member in ("tabular", "tensor"):
+        return OnnxBackend(spec, executor)
+    return GenerationBackend(spec, executor)
+
+
 BACKENDS: dict[BackendKind, Callable[[VersionSpec, Executor], Backend]] = {
-    BackendKind.ONNX: OnnxBackend,
+    BackendKind.ONNX: onnx_backend,
 }

@@ -31,6 +31,8 @@ def embedded_spec(name: str) -> VersionSpec:
         "sha256": version.backend.sha256,
         "labels": version.labels,
         "baseline": version.baseline,
+        "tokenizer": version.tokenizer,
+        "config": version.config,
     }
     return VersionSpec(
         id=name,
@@ -92,3 +94,8 @@ def fp32(name: str, values: Any) -> dict[str, Any]:
         shape.append(len(level))
         level = level[0] if level else None
     return {"name": name, "datatype": "FP32", "shape": shape, "data": values}
+
+
+def text(prompt: str, **parameters: Any) -> PredictionData:
+    """Returns an input of a prompt and parameters."""
+    return PredictionData("text", {"prompt": prompt, "parameters": parameters})

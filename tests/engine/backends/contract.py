@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.backends.base import Backend, VersionSpec
+from engine.backends.generation import GenerationBackend
 from engine.backends.onnx import OnnxBackend
 from engine.values import PredictionData
 from tests.engine import onnx_files
-from tests.engine.specs import embedded_spec, examples, regression_spec, tabular, tensors
+from tests.engine.specs import embedded_spec, examples, regression_spec, tabular, tensors, text
+from tests.engine.text_files import parrot
 
 Open = Callable[[Path], AbstractAsyncContextManager[Backend]]
 
@@ -47,6 +49,15 @@ async def opened_onnx(spec: VersionSpec) -> AsyncIterator[OnnxBackend]:
         await backend.close()
 
 
+@asynccontextmanager
+async def _parrot(folder: Path) -> AsyncIterator[Backend]:
+    with ThreadPoolExecutor(2, "inference") as executor:
+        backend = GenerationBackend(parrot(folder, "What the parrot says: 😀"), executor)
+        await backend.load()
+        yield backend
+        await backend.close()
+
+
 def _embedded(name: str) -> Open:
     return lambda folder: opened_onnx(embedded_spec(name))
 
@@ -67,6 +78,12 @@ CASES = [
         "onnx tensors",
         _embedded("digits"),
         [tensors(image=[example["image"]]) for example in examples("digits")],
+    ),
+    Case(
+        "onnx text",
+        _parrot,
+        [text("?"), text("??"), text("?" * 16), text("?", maxTokens=3)],
+        refused=text("?" * 300),
     ),
     Case(
         "onnx lookup",

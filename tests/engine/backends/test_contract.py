@@ -23,7 +23,10 @@ async def events_of(backend: Backend, data: PredictionData) -> list[Event]:
 
 
 async def answer_of(backend: Backend, data: PredictionData) -> Any:
-    return (await events_of(backend, data))[-1].output  # type: ignore[union-attr]
+    """Returns the output, and the text that came before it."""
+    *tokens, result = await events_of(backend, data)
+    assert isinstance(result, Result)
+    return [*(token.text for token in tokens if isinstance(token, Token)), result.output]
 
 
 def alike(one: Any, other: Any) -> bool:
