@@ -27,3 +27,13 @@ class PredictionFilter:
     cached: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs: each tuple means any of these; times are half open, `since <= t < until`."""
+
+    status: tuple[str, ...] | None = None
+    model_id: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None

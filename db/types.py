@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,6 +11,8 @@ from sqlalchemy.engine import Dialect
 from uuid_utils import UUID, uuid7
 
 ID_LENGTH = 32
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def new_id() -> str:
@@ -23,6 +25,11 @@ def created_at(row_id: str) -> datetime:
     return from_epoch_ms(UUID(row_id).timestamp)
 
 
+def first_id_at(time: datetime) -> str:
+    """Returns the least id that can be made at a time, so that a range of times is a range of ids."""
+    return f"{max(0, epoch_ms(time)):012x}".ljust(ID_LENGTH, "0")
+
+
 def now() -> datetime:
     """Returns the time in UTC, cut to the millisecond that the database keeps."""
     time = datetime.now(UTC)
@@ -30,8 +37,8 @@ def now() -> datetime:
 
 
 def epoch_ms(time: datetime) -> int:
-    """Returns the milliseconds from 1970 to an aware time."""
-    return int(time.timestamp() * 1000 + 0.5)
+    """Returns the whole milliseconds from 1970 to an aware time; exact, as a float would not be."""
+    return (time - EPOCH) // MILLISECOND
 
 
 def from_epoch_ms(milliseconds: int) -> datetime:

@@ -10,6 +10,7 @@ import jsonschema_rs
 from engine.backends.base import VersionSpec
 from engine.backends.tensors import check_tensors
 from engine.errors import InvalidInputError, ManyErrors, ModelError, PayloadTooLargeError
+from engine.flat_records import FlatRecords
 from engine.text import check_text, check_texts
 from engine.values import PredictionData
 
@@ -24,7 +25,9 @@ class InputChecker:
     def __init__(self, spec: VersionSpec) -> None:
         self._spec = spec
         self._validator: Any = None
+        self._flat: FlatRecords | None = None
         if spec.input_schema is not None:
+            self._flat = FlatRecords.of(spec.input_schema)
             try:
                 self._validator = jsonschema_rs.validator_for(spec.input_schema)
             except (jsonschema_rs.ValidationError, ValueError) as error:
@@ -70,6 +73,8 @@ class InputChecker:
         _raise_all(problems, path)
 
     def _is_valid(self, record: Any) -> bool:
+        if self._flat is not None and self._flat.surely_hold(record):
+            return True
         if self._validator is None:
             return isinstance(record, dict)
         return bool(self._validator.is_valid(record))

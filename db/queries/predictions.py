@@ -18,9 +18,10 @@ from db.pages import Order, Page, Window, read_page, read_page_per_parent
 from db.tables.base import columns_but
 from db.tables.models import model_versions, models
 from db.tables.predictions import PredictionRow, predictions
-from db.types import epoch_ms
+from db.types import first_id_at
 
 OPEN = ("QUEUED", "RUNNING")
+CHUNK = 1000
 LARGE = ("input", "output", "explanation")
 
 # A list reads everything but what may be megabytes; `blobs` reads that for those who ask.
@@ -121,15 +122,10 @@ def _conditions(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
     if wanted.cached is not None:
         any_of.append(predictions.c.cached.is_(wanted.cached))
     if wanted.since is not None:
-        any_of.append(predictions.c.id >= _first_id_at(wanted.since))
+        any_of.append(predictions.c.id >= first_id_at(wanted.since))
     if wanted.until is not None:
-        any_of.append(predictions.c.id < _first_id_at(wanted.until))
+        any_of.append(predictions.c.id < first_id_at(wanted.until))
     return any_of
-
-
-def _first_id_at(time: datetime) -> str:
-    """Returns the least id that can be made at a time, so that a range of times is a range of the index."""
-    return f"{max(0, epoch_ms(time)):012x}".ljust(32, "0")
 
 
 async def start(
@@ -151,11 +147,12 @@ async def finish(
     return (await connection.execute(statement.values(owner=None, lease_until=None, **changes))).rowcount == 1
 
 
-async def renew_leases(connection: AsyncConnection, owner: str, until: datetime) -> None:
-    """Tells that an owner lives and still runs what it owns."""
-    is_open = predictions.c.status.in_(OPEN)
-    statement = update(predictions).where(predictions.c.owner == owner, is_open)
-    await connection.execute(statement.values(lease_until=until))
+async def renew_leases(connection: AsyncConnection, owner: str, ids: Sequence[str], until: datetime) -> None:
+    """Tells that an owner lives and still runs these; a lease of what it lost runs out."""
+    running = update(predictions).where(predictions.c.owner == owner, predictions.c.status.in_(OPEN))
+    for start in range(0, len(ids), CHUNK):
+        some = predictions.c.id.in_(ids[start : start + CHUNK])
+        await connection.execute(running.where(some).values(lease_until=until))
 
 
 async def request_cancel(connection: AsyncConnection, prediction_id: str) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from db.tables.base import id_field, reference, table_of
 from db.types import Json, Time, now
-
-ACTIVE_JOB = "status IN ('QUEUED', 'RUNNING', 'PAUSED', 'CANCELING')"
-OPEN_CHUNK = "state IN ('pending', 'offered')"
 
 # SQLite numbers rows itself only where the key is called INTEGER.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -26,8 +23,8 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_project", "project_id", "id"),
         Index("ix_job_model", "model_id", "project_id", "id"),
         Index("ix_job_finished", "project_id", "finished_at", "id"),
-        Index("ix_job_active", "status", "id", sqlite_where=text(ACTIVE_JOB), postgresql_where=text(ACTIVE_JOB)),
-    )  # fmt: skip
+        Index("ix_job_status", "status", "priority", "id"),
+    )
 
     id: str = id_field()
     project_id: str = reference("project.id")
@@ -60,6 +57,9 @@ class JobRow(SQLModel, table=True):
     started_at: datetime | None = Field(default=None, sa_type=Time)
     finished_at: datetime | None = Field(default=None, sa_type=Time)
     deadline_at: datetime = Field(sa_type=Time)
+    # While CANCELING: since when, and the terminal status it takes when its last chunk has ended.
+    ending_at: datetime | None = Field(default=None, sa_type=Time)
+    ends_as: str | None = Field(default=None, max_length=16)
 
 
 class ChunkRow(SQLModel, table=True):
@@ -72,9 +72,9 @@ class ChunkRow(SQLModel, table=True):
     __tablename__ = "chunk"
     __table_args__ = (
         UniqueConstraint("job_id", "first"),
-        Index("ix_chunk_open", "job_id", "state", "first", sqlite_where=text(OPEN_CHUNK), postgresql_where=text(OPEN_CHUNK)),
-        Index("ix_chunk_offered", "offered_at", sqlite_where=text("state = 'offered'"), postgresql_where=text("state = 'offered'")),
-    )  # fmt: skip
+        Index("ix_chunk_state", "job_id", "state", "first"),
+        Index("ix_chunk_offered", "state", "offered_at"),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Number)
     job_id: str = reference("job.id")

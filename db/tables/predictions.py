@@ -9,9 +9,10 @@ from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel
 
 from db.tables.base import id_field, reference, table_of
-from db.types import Json, Time, now
+from db.types import Id, Json, Time, now
 
 OPEN = "status IN ('QUEUED', 'RUNNING')"
+ITEM = "job_id IS NOT NULL"
 
 
 class PredictionRow(SQLModel, table=True):
@@ -27,7 +28,18 @@ class PredictionRow(SQLModel, table=True):
         Index("ix_prediction_key", "api_key_id", "id"),
         Index("ix_prediction_finished", "project_id", "finished_at", "id"),
         Index("ix_prediction_open", "lease_until", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
-    )
+        # Of an item one result counts, whatever goes wrong in a job: the others are replaced by it.
+        Index("ux_prediction_item", "job_id", "item_index", unique=True,
+              sqlite_where=text(f"{ITEM} AND is_replaced = 0"),
+              postgresql_where=text(f"{ITEM} AND NOT is_replaced")),
+        Index("ux_prediction_sequence", "job_id", "job_sequence", unique=True,
+              sqlite_where=text(ITEM), postgresql_where=text(ITEM)),
+        Index("ix_prediction_unlucky", "job_id", "status", "id",
+              sqlite_where=text(f"{ITEM} AND status <> 'SUCCEEDED'"),
+              postgresql_where=text(f"{ITEM} AND status <> 'SUCCEEDED'")),
+        Index("ix_prediction_custom", "project_id", "custom_id", "id",
+              sqlite_where=text("custom_id IS NOT NULL"), postgresql_where=text("custom_id IS NOT NULL")),
+    )  # fmt: skip
 
     id: str = id_field()
     project_id: str = reference("project.id")
@@ -46,6 +58,13 @@ class PredictionRow(SQLModel, table=True):
     owner: str | None = Field(default=None, max_length=64)
     lease_until: datetime | None = Field(default=None, sa_type=Time)
     cancel_requested: bool = Field(default=False)
+    callback_url: str | None = Field(default=None, max_length=2048)
+    # An item of a job: its place in the source, its name there, and the how manyth it was to end.
+    job_id: str | None = Field(default=None, sa_type=Id)
+    item_index: int | None = Field(default=None)
+    custom_id: str | None = Field(default=None, max_length=128)
+    job_sequence: int | None = Field(default=None)
+    is_replaced: bool = Field(default=False)
     # What was used, and what that cost.
     usage_source: str | None = Field(default=None, max_length=16)
     input_tokens: int | None = Field(default=None)

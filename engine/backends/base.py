@@ -6,13 +6,13 @@ A backend streams: a text model yields a `Token` for each piece of text, every m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from db.tables import ModelVersionRow
-from engine.errors import ModelError
+from engine.errors import ModelError, ProcessingError
 from engine.values import ModelTask, PredictionData, TensorSpec, Usage
 
 
@@ -107,6 +107,14 @@ class Backend(Protocol):
 
     def usage_of(self, data: PredictionData, text: str) -> Usage | None:
         """Returns what a generation used that was cut after `text`; None for a task without text."""
+
+
+@runtime_checkable
+class ManyBackend(Backend, Protocol):
+    """A backend that is faster on many inputs at once; jobs give it a chunk of items together."""
+
+    async def predict_many(self, inputs: Sequence[PredictionData]) -> list[Result | ProcessingError]:
+        """Returns the end of each prediction, in order. One that fails does not touch its neighbours."""
 
 
 async def drain(events: AsyncIterator[Event]) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,12 @@ from engine.backends.base import Event, Metadata, Result, VersionSpec
 from engine.backends.tabular import TabularCodec
 from engine.backends.tensors import Array, decode_tensor, encode_tensor
 from engine.batching import MicroBatcher
-from engine.errors import ModelError
+from engine.errors import ModelError, ProcessingError
 from engine.values import PredictionData, TensorDatatype, TensorSpec, Usage, UsageSource
 
 DEFAULT_BATCH_SIZE = 64
 DEFAULT_BATCH_DELAY_MS = 2.0
+MANY_ROWS = 1024  # of a job's chunk in one call; nobody waits for one of them alone
 
 ONNX_TYPES = {
     "tensor(bool)": TensorDatatype.BOOL,
@@ -110,12 +111,74 @@ class OnnxBackend:
             usage = Usage(UsageSource.COUNTED, records=_rows(feeds) if self._batches else 1)
             yield Result({"tensors": tensors}, usage, answer.inference_ms)
 
+    async def predict_many(self, inputs: Sequence[PredictionData]) -> list[Result | ProcessingError]:
+        """Returns a result or an error for each input; all of them share calls of up to a batch's rows."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._run_many, inputs)
+
     def usage_of(self, data: PredictionData, text: str) -> None:
         """Returns nothing: there is no text to be cut."""
 
     async def close(self) -> None:
         """Lets go of the session and its memory."""
         self._session = None
+
+    def _run_many(self, inputs: Sequence[PredictionData]) -> list[Result | ProcessingError]:
+        """Runs inputs together; where that fails, half by half, down to the one whose fault it is."""
+        try:
+            if self._session is None:
+                raise ModelError(f"{self._spec.name} is closed.", retryable=True)
+            if self._codec is not None:
+                return self._tabular_results(self._session, self._codec, inputs)
+            return self._tensor_results(self._session, inputs)
+        except ProcessingError as error:
+            if len(inputs) == 1:
+                return [error]
+            middle = len(inputs) // 2
+            return [*self._run_many(inputs[:middle]), *self._run_many(inputs[middle:])]
+
+    def _tabular_results(
+        self, session: ort.InferenceSession, codec: TabularCodec, inputs: Sequence[PredictionData]
+    ) -> list[Result | ProcessingError]:
+        matrix = codec.encode([record for data in inputs for record in data.value["records"]])
+        results: list[dict[str, Any]] = []
+        elapsed_ms = 0.0
+        for start in range(0, len(matrix), self._many_rows):
+            piece = matrix[start : start + self._many_rows]
+            (answer,) = _run(session, [{self._input_name: piece}])
+            results += codec.decode(next(iter(answer.outputs.values())), len(piece))
+            elapsed_ms += answer.inference_ms
+        found: list[Result | ProcessingError] = []
+        at = 0
+        for data in inputs:
+            count = len(data.value["records"])
+            usage = Usage(UsageSource.COUNTED, records=count)
+            found.append(Result({"results": results[at : at + count]}, usage, elapsed_ms))
+            at += count
+        return found
+
+    def _tensor_results(
+        self, session: ort.InferenceSession, inputs: Sequence[PredictionData]
+    ) -> list[Result | ProcessingError]:
+        feeds = [
+            {tensor["name"]: decode_tensor(tensor) for tensor in data.value["tensors"]} for data in inputs
+        ]
+        answers: list[_Answer] = []
+        together = self._batches and all(len({*map(len, fed.values())}) == 1 for fed in feeds)
+        for batch in _batches(feeds, self._many_rows if together else 0):
+            answers += _run(session, batch)
+        return [
+            Result(
+                {"tensors": [encode_tensor(name, array) for name, array in answer.outputs.items()]},
+                Usage(UsageSource.COUNTED, records=_rows(fed) if self._batches else 1),
+                answer.inference_ms,
+            )
+            for fed, answer in zip(feeds, answers, strict=True)
+        ]
+
+    @property
+    def _many_rows(self) -> int:
+        return self._spec.max_batch_size or MANY_ROWS
 
     async def _submit(self, feeds: Feeds) -> _Answer:
         if self._batches and len({len(array) for array in feeds.values()}) == 1:
@@ -198,6 +261,20 @@ def _run(session: ort.InferenceSession, batch: Sequence[Feeds]) -> list[_Answer]
         raise ModelError("The model did not answer each row of a batch.")
     pieces = [np.split(output, cuts) for output in outputs]
     return [_Answer(dict(zip(names, piece, strict=True)), elapsed_ms) for piece in zip(*pieces, strict=True)]
+
+
+def _batches(feeds: Sequence[Feeds], max_rows: int) -> Iterator[list[Feeds]]:
+    """Yields feeds in groups of at most `max_rows` rows, or alone."""
+    group: list[Feeds] = []
+    rows = 0
+    for fed in feeds:
+        if group and rows + _rows(fed) > max_rows:
+            yield group
+            group, rows = [], 0
+        group.append(fed)
+        rows += _rows(fed)
+    if group:
+        yield group
 
 
 def _joined(batch: Sequence[Feeds]) -> Feeds:

@@ -1,0 +1,166 @@
+"""Statements about chunks: handing them out, starting them, and storing what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import Update, exists, func, insert, or_, select, text, update
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.queries.jobs import RUNNABLE
+from db.tables.jobs import ChunkRow, JobRow, chunks, jobs
+from db.tables.predictions import predictions
+
+FEEDER_LOCK = 0x666F7266
+ITEM_COLUMNS = tuple(column.key for column in predictions.columns)
+"""The columns of a prediction, in the order in which `add_items` takes their values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job that has something to hand out: its project, and what decides whose turn it is."""
+
+    job_id: str
+    project_id: str
+    priority: int
+    max_concurrency: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What of a job is handed out now, by anybody: chunks, and the items in them."""
+
+    job_id: str
+    project_id: str
+    chunks: int
+    items: int
+
+
+async def one_feeder(connection: AsyncConnection) -> None:
+    """Lets one feeder at a time go on, until the end of its transaction."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FEEDER_LOCK})
+
+
+async def candidates(connection: AsyncConnection, at: datetime, limit: int = 1000) -> Sequence[Candidate]:
+    """Finds jobs with a chunk that may start now: by priority, then the oldest first."""
+    ready = exists().where(chunks.c.job_id == jobs.c.id, *_pending(at))
+    columns = (jobs.c.id, jobs.c.project_id, jobs.c.priority, jobs.c.max_concurrency)
+    statement = select(*columns).where(jobs.c.status.in_(RUNNABLE), ready)
+    found = await connection.execute(statement.order_by(jobs.c.priority, jobs.c.id).limit(limit))
+    return [Candidate(*row) for row in found.all()]
+
+
+async def offered(connection: AsyncConnection) -> Sequence[Offered]:
+    """Counts what is handed out, by job."""
+    joined = chunks.join(jobs, jobs.c.id == chunks.c.job_id)
+    columns = (jobs.c.id, jobs.c.project_id, func.count(), func.sum(chunks.c.items_left))
+    statement = select(*columns).select_from(joined).where(chunks.c.state == "offered")
+    found = await connection.execute(statement.group_by(jobs.c.id, jobs.c.project_id))
+    return [Offered(job_id, project_id, number, int(items)) for job_id, project_id, number, items in found]
+
+
+async def offered_by(connection: AsyncConnection, feeder: str) -> int:
+    """Counts what one feeder has handed out that has not come to its end."""
+    mine = (chunks.c.state == "offered", chunks.c.offered_by == feeder)
+    return int((await connection.execute(select(func.count()).select_from(chunks).where(*mine))).scalar_one())
+
+
+async def offer(
+    connection: AsyncConnection, job_id: str, number: int, feeder: str, at: datetime
+) -> Sequence[int]:
+    """Hands out the first chunks of a job that may start now, and returns their ids."""
+    waiting = select(chunks.c.id).where(chunks.c.job_id == job_id, *_pending(at))
+    first = waiting.order_by(chunks.c.first).limit(number)
+    statement = update(chunks).where(chunks.c.id.in_(first), chunks.c.state == "pending")
+    handed = statement.values(state="offered", offered_at=at, offered_by=feeder, owner=None)
+    found: Sequence[int] = (await connection.execute(handed.returning(chunks.c.id))).scalars().all()
+    return found
+
+
+async def hanging(connection: AsyncConnection, before: datetime, limit: int = 1000) -> Sequence[int]:
+    """Finds chunks that were handed out before a time and have not come to their end."""
+    old = (chunks.c.state == "offered", chunks.c.offered_at <= before)
+    statement = select(chunks.c.id).where(*old).order_by(chunks.c.offered_at).limit(limit)
+    return (await connection.execute(statement)).scalars().all()
+
+
+async def take_back_all(connection: AsyncConnection) -> None:
+    """Takes back whatever was handed out; only for a process that knows it is alone with the database."""
+    statement = update(chunks).where(chunks.c.state == "offered")
+    await connection.execute(statement.values(state="pending", owner=None, offered_at=None))
+
+
+async def start(connection: AsyncConnection, chunk_id: int, owner: str) -> tuple[ChunkRow, JobRow] | None:
+    """Begins a chunk that is handed out, for an owner; None where it ended, or its job is not to run now."""
+    runnable = exists().where(jobs.c.id == chunks.c.job_id, jobs.c.status.in_(RUNNABLE))
+    statement = update(chunks).where(chunks.c.id == chunk_id, chunks.c.state == "offered", runnable)
+    begun = statement.values(fence=chunks.c.fence + 1, starts=chunks.c.starts + 1, owner=owner)
+    chunk = cast(ChunkRow | None, (await connection.execute(begun.returning(*chunks.c))).first())
+    if chunk is None:
+        return None
+    job = cast(JobRow, (await connection.execute(select(jobs).where(jobs.c.id == chunk.job_id))).one())
+    return chunk, job
+
+
+async def finish(connection: AsyncConnection, chunk: ChunkRow, state: str) -> bool:
+    """Ends a chunk as `done` or `canceled`; returns whether it was still the caller's to end."""
+    changes = _fenced(chunk).values(state=state, owner=None, offered_at=None)
+    return (await connection.execute(changes)).rowcount == 1
+
+
+async def give_back(
+    connection: AsyncConnection, chunk: ChunkRow, tries: Mapping[str, int], not_before: datetime | None
+) -> bool:
+    """Makes a chunk pending again with the items that are left; returns whether it was still the caller's."""
+    changes = _fenced(chunk).values(
+        state="pending",
+        owner=None,
+        offered_at=None,
+        starts=0,
+        tries=dict(tries),
+        items_left=len(tries),
+        not_before=not_before,
+    )
+    return (await connection.execute(changes)).rowcount == 1
+
+
+async def add_items(connection: AsyncConnection, rows: Sequence[Sequence[Any]]) -> None:
+    """Stores predictions of items: for each the values of `ITEM_COLUMNS`, as the database keeps them.
+
+    A job stores a million of these, and turning each value by its column's type would double the time.
+    """
+    await connection.exec_driver_sql(_insert_items(connection.dialect), [tuple(row) for row in rows])
+
+
+async def reopen(connection: AsyncConnection, job_id: str, first: int, tries: Mapping[str, int]) -> None:
+    """Makes a chunk that is done pending again for some of its items."""
+    ended = (chunks.c.job_id == job_id, chunks.c.first == first)
+    changes = {"state": "pending", "starts": 0, "tries": dict(tries), "items_left": len(tries)}
+    await connection.execute(update(chunks).where(*ended).values(not_before=None, **changes))
+
+
+async def firsts(connection: AsyncConnection, job_id: str) -> Sequence[int]:
+    """Lists the first items of a job's chunks, in order."""
+    statement = select(chunks.c.first).where(chunks.c.job_id == job_id).order_by(chunks.c.first)
+    return (await connection.execute(statement)).scalars().all()
+
+
+def _pending(at: datetime) -> tuple[Any, ...]:
+    return chunks.c.state == "pending", or_(chunks.c.not_before.is_(None), chunks.c.not_before <= at)
+
+
+def _fenced(chunk: ChunkRow) -> Update:
+    """Only the last to start a chunk may end it, and only once."""
+    mine = (chunks.c.id == chunk.id, chunks.c.fence == chunk.fence, chunks.c.state == "offered")
+    return update(chunks).where(*mine)
+
+
+@cache
+def _insert_items(dialect: Dialect) -> str:
+    return str(insert(predictions).compile(dialect=dialect, column_keys=list(ITEM_COLUMNS)))

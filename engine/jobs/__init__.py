@@ -1,0 +1,1 @@
+"""Jobs: batches of items, worked off in chunks by whatever processes there are. SQL is the truth."""

@@ -1,0 +1,1 @@
+"""Files: uploads and the sources of jobs, in a directory or in a bucket."""
