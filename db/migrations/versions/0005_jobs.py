@@ -6,7 +6,7 @@ from alembic import op
 from db import types
 
 revision = "0005_jobs"
-down_revision = "0004_idempotency"
+down_revision = "0005_webhooks"
 branch_labels = None
 depends_on = None
 
@@ -128,7 +128,9 @@ def upgrade() -> None:
     op.add_column("prediction", sa.Column("item_index", sa.Integer(), nullable=True))
     op.add_column("prediction", sa.Column("custom_id", sa.String(128), nullable=True))
     op.add_column("prediction", sa.Column("job_sequence", sa.Integer(), nullable=True))
-    is_replaced = sa.Column("is_replaced", sa.Boolean(), nullable=False, server_default=sa.false())
+    is_replaced: sa.Column[bool] = sa.Column(
+        "is_replaced", sa.Boolean(), nullable=False, server_default=sa.false()
+    )
     op.add_column("prediction", is_replaced)
     with op.batch_alter_table("prediction", schema=None) as batch_op:
         batch_op.create_index(
