@@ -6,7 +6,7 @@ from alembic import op
 from db import types
 
 revision = "0005_jobs"
-down_revision = "0005_webhooks"
+down_revision = "0004_idempotency"
 branch_labels = None
 depends_on = None
 
