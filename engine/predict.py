@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -46,6 +47,8 @@ from engine.values import (
     PredictRequest,
     Viewer,
 )
+from engine.webhooks import outbox
+from engine.webhooks.addresses import check_url
 
 MAX_WAIT_MS = 60_000
 MAX_DEADLINE_MS = 24 * 3600 * 1000
@@ -73,11 +76,14 @@ class Predictor:
         bus: Bus,
         answers: Answers,
         runs: Runs,
+        *,
+        allowed_hosts: Collection[str] = (),
     ) -> None:
         self._database = database
         self._catalog = catalog
         self._serving = serving
         self._bus = bus
+        self._allowed_hosts = allowed_hosts
         self._answers = answers
         self._runs = runs
 
@@ -102,13 +108,9 @@ class Predictor:
         if known is not None:
             self._settle(run, known)
         try:
-            await self._store(run, request)
+            await self._start_and_wait(run, request)
         except AlreadyDoneError as earlier:
             return Accepted(await self._earlier(viewer, earlier.result_id, request.wait_ms), replayed=True)
-        if known is not None:
-            self._runs.tell(run)
-            return Accepted(run.row)
-        await self._wait(run, self._runs.start(run), request)
         return Accepted(run.row)
 
     async def cancel(self, project_id: str, prediction_id: str) -> None:
@@ -182,16 +184,27 @@ class Predictor:
             await queries.add(connection, row)
             if PredictionStatus(row.status).is_terminal:
                 await ledger.record(connection, [row])
+                await outbox.tell_of_prediction(connection, row)
 
-    async def _wait(self, run: Run, task: asyncio.Task[None], request: PredictRequest) -> None:
-        if not request.wait_ms:
-            return
+    async def _start_and_wait(self, run: Run, request: PredictRequest) -> None:
+        # A task of its own: a caller who leaves while it is stored must not leave it without a run.
+        starting = asyncio.create_task(self._start(run, request))
         try:
-            await asyncio.wait([task], timeout=request.wait_ms / 1000)
+            task = await asyncio.shield(starting)
+            if task is not None and request.wait_ms:
+                await asyncio.wait([task], timeout=request.wait_ms / 1000)
         except asyncio.CancelledError:
             if request.on_disconnect is DisconnectPolicy.CANCEL:
                 run.cancel()
             raise
+
+    async def _start(self, run: Run, request: PredictRequest) -> asyncio.Task[None] | None:
+        """Stores a prediction and starts it; returns None for one whose answer was known."""
+        await self._store(run, request)
+        if PredictionStatus(run.row.status).is_terminal:
+            self._runs.tell(run)
+            return None
+        return self._runs.start(run)
 
     async def _earlier(self, viewer: Viewer, prediction_id: str, wait_ms: int) -> PredictionRow:
         """Returns the prediction that a key stands for, when it is terminal or the wait is over."""
@@ -228,6 +241,8 @@ class Predictor:
             )
         if request.idempotency_key is not None:
             check_key(request.idempotency_key)
+        if request.callback_url is not None:
+            check_url(request.callback_url, self._allowed_hosts)
         model = self._catalog.model(viewer.project_id, request.model)
         served = self._serving.get(self._catalog.version(model, request.version))
         served.checker.check(request.data)
@@ -255,6 +270,7 @@ class Predictor:
             owner=self._runs.owner,
             lease_until=self._runs.lease_until(accepted_at),
             explain=request.explain,
+            callback_url=request.callback_url,
             meta=request.metadata,
             input=request.data.value,
         )

@@ -16,11 +16,12 @@ from db.tables import PredictionRow
 from db.types import new_id, now
 from engine.answers import Answers, Question
 from engine.bus.base import Bus
-from engine.errors import DeadlineError
+from engine.errors import DeadlineError, InternalError, ProcessingError
 from engine.outcome import Outcome, generates, interrupted
 from engine.text_stream import TextStream
 from engine.usage import ledger
 from engine.values import PredictionStatus
+from engine.webhooks import outbox
 
 log = logging.getLogger(__name__)
 
@@ -95,15 +96,18 @@ class Runs:
                 async with self._database.write() as connection:
                     was_ours = await queries.finish(connection, run.row.id, self.owner, columns)
                     if was_ours:
-                        _apply(columns, run.row)
-                        await ledger.record(connection, [run.row])
+                        finished = PredictionRow(**(run.row.model_dump() | columns))
+                        await ledger.record(connection, [finished])
+                        await outbox.tell_of_prediction(connection, finished)
                 break
             except DatabaseUnavailableError:
                 await asyncio.sleep(0.1 * 2**tried)
         else:
             log.error("prediction %s could not be finished; its lease will run out", run.row.id)
             return
-        self.tell(run)
+        if was_ours:
+            _apply(columns | {"owner": None, "lease_until": None}, run.row)
+            self.tell(run)
 
     async def renew_leases(self) -> None:
         """Tells that this process still runs what it owns, and hears of cancels that the bus lost.
@@ -113,7 +117,7 @@ class Runs:
         if not self._running:
             return
         async with self._database.write() as connection:
-            await queries.renew_leases(connection, self.owner, self.lease_until(now()))
+            await queries.renew_leases(connection, self.owner, list(self._running), self.lease_until(now()))
             canceled = await queries.cancel_requests(connection, self.owner)
         for prediction_id in canceled:
             if run := self._running.get(prediction_id):
@@ -128,7 +132,9 @@ class Runs:
 
     async def drain(self, grace_seconds: float) -> None:
         """Waits for what runs; what still runs after the grace time is left to be taken over."""
-        tasks = [run.task for run in self._running.values() if run.task is not None]
+        tasks = {
+            run.task: prediction_id for prediction_id, run in self._running.items() if run.task is not None
+        }
         if not tasks:
             return
         _, unfinished = await asyncio.wait(tasks, timeout=grace_seconds)
@@ -136,8 +142,9 @@ class Runs:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         if unfinished:
+            left = [tasks[task] for task in unfinished]
             async with self._database.write() as connection:
-                await queries.renew_leases(connection, self.owner, now())
+                await queries.renew_leases(connection, self.owner, left, now())
 
     async def _execute(self, run: Run) -> None:
         if run.row.status == PredictionStatus.QUEUED and not await self._mark_running(run):
@@ -154,16 +161,21 @@ class Runs:
         finally:
             run.work.cancel()
         await asyncio.wait([run.work])
-        await self.finish(run, self._outcome(run))
+        try:
+            await self.finish(run, self._outcome(run))
+        except Exception:
+            log.exception("the outcome of prediction %s can not be stored", run.row.id)
+            await self.finish(run, self._interrupted(run, PredictionStatus.FAILED, InternalError()))
 
     def _outcome(self, run: Run) -> Outcome:
         assert run.work is not None
         if not run.work.cancelled():
             return run.work.result()
         if run.canceled:
-            status, error = PredictionStatus.CANCELED, None
-        else:
-            status, error = PredictionStatus.FAILED, DeadlineError()
+            return self._interrupted(run, PredictionStatus.CANCELED, None)
+        return self._interrupted(run, PredictionStatus.FAILED, DeadlineError())
+
+    def _interrupted(self, run: Run, status: PredictionStatus, error: ProcessingError | None) -> Outcome:
         return interrupted(status, error, run.started, run.asked.served, run.asked.data, run.stream)
 
     async def _mark_running(self, run: Run) -> bool:

@@ -211,6 +211,7 @@ class PredictRequest:
     explain: ExplanationMethod | None = None
     metadata: Any = None
     idempotency_key: str | None = None
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

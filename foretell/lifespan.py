@@ -30,6 +30,8 @@ from engine.runs import Runs
 from engine.serving import Serving
 from engine.usage.ledger import Folding
 from engine.values import Scope
+from engine.webhooks.outbox import Webhooks
+from engine.webhooks.sender import Sender
 from foretell.settings import Settings
 from resolvers.context import Services
 
@@ -96,7 +98,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(cache.close)
         answers = Answers(cache)
         runs = Runs(database, bus, answers, lease_seconds=settings.lease_seconds)
-        predictor = Predictor(database, catalog, serving, bus, answers, runs)
+        hosts = settings.webhook_allowed_hosts
+        predictor = Predictor(database, catalog, serving, bus, answers, runs, allowed_hosts=hosts)
         recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
         alone = try_lock(database.url)
         if alone is not None:
@@ -105,8 +108,16 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await stack.enter_async_context(_in_background(recovery.run()))
         await stack.enter_async_context(_in_background(runs.listen()))
         await stack.enter_async_context(_in_background(Folding(database).run()))
+        await stack.enter_async_context(_in_background(Sender(database, allowed_hosts=hosts).run()))
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
-        yield Services(database=database, bus=bus, catalog=catalog, predictor=predictor, keys=Keys(database))
+        yield Services(
+            database=database,
+            bus=bus,
+            catalog=catalog,
+            predictor=predictor,
+            keys=Keys(database),
+            webhooks=Webhooks(database),
+        )
 
 
 def open_bus(settings: Settings) -> Bus:

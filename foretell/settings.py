@@ -54,6 +54,7 @@ def _split(value: object) -> object:
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)]
 LogFormat = Annotated[Literal["console", "json"], BeforeValidator(_lowered)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class DocumentSettings(BaseModel):
@@ -123,6 +124,10 @@ class Settings(BaseModel):
     allowed_origins: Origins = Field(
         default=(),
         description="Origins whose pages may call from a browser: `https://host`, parted by commas.",
+    )
+    webhook_allowed_hosts: Names = Field(
+        default=(),
+        description="Hosts that webhooks may go to although they are not public, parted by commas.",
     )
     shutdown_grace_seconds: float = Field(
         default=20.0,

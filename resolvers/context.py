@@ -11,6 +11,7 @@ from engine.errors import UnauthenticatedError
 from engine.keys import Keys
 from engine.predict import Predictor
 from engine.values import Viewer
+from engine.webhooks.outbox import Webhooks
 from resolvers.loaders import Loaders
 
 
@@ -23,6 +24,7 @@ class Services:
     catalog: Catalog
     predictor: Predictor
     keys: Keys
+    webhooks: Webhooks
 
 
 @dataclass(slots=True)

@@ -16,9 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import PredictionFilter
 from db.pages import Order, Page, Window
-from db.queries import keys, models, predictions
+from db.queries import keys, models, predictions, webhooks
 from db.session import Database
-from db.tables import ApiKeyRow, ModelRow, ModelVersionRow, PredictionRow, PriceRow, ProjectRow
+from db.tables import (
+    ApiKeyRow,
+    ModelRow,
+    ModelVersionRow,
+    PredictionRow,
+    PriceRow,
+    ProjectRow,
+    WebhookDeliveryRow,
+)
 
 MAX_BATCH = 500
 
@@ -75,6 +83,7 @@ class Loaders:
         self.model: DataLoader[str, ModelRow | None] = self._by_id(in_project(models.models_by_id))
         self.version: DataLoader[str, ModelVersionRow | None] = self._by_id(in_project(models.versions_by_id))
         self.prediction: DataLoader[str, PredictionRow | None] = self._by_id(in_project(predictions.by_id))
+        self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(in_project(webhooks.by_id))
         self.input: DataLoader[str, Any] = self._blob("input")
         self.output: DataLoader[str, Any] = self._blob("output")
         self.explanation: DataLoader[str, Any] = self._blob("explanation")

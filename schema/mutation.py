@@ -12,6 +12,7 @@ import strawberry
 from engine.errors import ExpectedError
 from resolvers import keys as key_resolvers
 from resolvers import predictions as prediction_resolvers
+from resolvers import webhooks as webhook_resolvers
 from schema.access import Info, mutation
 from schema.directives import Cost
 from schema.enums import Scope
@@ -21,6 +22,12 @@ from schema.nodes import row_id
 from schema.predict import CancelPredictionInput, CancelPredictionPayload, PredictInput, PredictPayload
 from schema.predictions import Prediction
 from schema.types import given, input_type, object_type
+from schema.webhooks import (
+    RedeliverWebhookInput,
+    RedeliverWebhookPayload,
+    RotateWebhookSecretPayload,
+    WebhookDelivery,
+)
 
 Resolver = TypeVar("Resolver", bound=Callable[..., Awaitable[Any]])
 
@@ -134,3 +141,24 @@ class Mutation:
         return RevokeApiKeyPayload(
             api_key=ApiKey.from_row(await key_resolvers.revoke_key(info.context, key_id))
         )
+
+    @mutation(
+        Scope.JOBS_WRITE,
+        "Delivers a webhook again, whatever became of it, with its whole schedule before it.",
+    )
+    @answering(RedeliverWebhookPayload)
+    async def redeliver_webhook(
+        self,
+        info: Info,
+        input: Annotated[RedeliverWebhookInput, strawberry.argument(description="Which delivery.")],
+    ) -> RedeliverWebhookPayload:
+        """Delivers again."""
+        delivery_id = row_id(input.id, "WebhookDelivery", path=("input", "id"))
+        row = await webhook_resolvers.redeliver(info.context, delivery_id)
+        return RedeliverWebhookPayload(delivery=WebhookDelivery.from_row(row))
+
+    @mutation(Scope.KEYS_ADMIN, "Gives the project a new secret to sign webhooks with; it is shown once.")
+    @answering(RotateWebhookSecretPayload)
+    async def rotate_webhook_secret(self, info: Info) -> RotateWebhookSecretPayload:
+        """Makes a new secret."""
+        return RotateWebhookSecretPayload(secret=await webhook_resolvers.rotate_secret(info.context))

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, cast, dataclass_transform
 
 import strawberry
 
+from engine import ids
 from engine.errors import InvalidInputError
 from schema.types import given, interface_type, object_type
 
@@ -47,7 +48,7 @@ def shaped(type_name: str, row: Any) -> Any:
 
 def global_id(type_name: str, row_id: str) -> strawberry.ID:
     """Returns the id by which clients know a row."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{row_id}".encode()).decode().rstrip("="))
+    return strawberry.ID(ids.global_id(type_name, row_id))
 
 
 def parse_id(value: str) -> tuple[str, str]:

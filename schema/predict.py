@@ -11,7 +11,7 @@ from schema.enums import CacheMode, ChatRole, DisconnectPolicy, ExplanationMetho
 from schema.errors import UserError
 from schema.models import ModelRefInput, ModelVersionRefInput
 from schema.predictions import Prediction
-from schema.scalars import JSON
+from schema.scalars import JSON, URL
 from schema.types import given, input_type, object_type, one_of_type
 
 INPUT = ("input",)
@@ -200,6 +200,13 @@ class PredictInput:
             "returns the first prediction."
         ),
     )
+    callback_url: URL | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Gets `prediction.succeeded`, `.failed` or `.canceled`, signed by Standard Webhooks; retried "
+            "over 72 hours."
+        ),
+    )
 
     def value(self) -> PredictRequest:
         """Returns the request as the engine takes it."""
@@ -214,6 +221,7 @@ class PredictInput:
             metadata=given(self.metadata),
             cache=self.cache,
             idempotency_key=given(self.idempotency_key),
+            callback_url=given(self.callback_url),
         )
 
 

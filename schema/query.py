@@ -32,6 +32,7 @@ NODES = {
     "ModelVersion": (Scope.MODELS_READ, "version"),
     "Prediction": (Scope.PREDICTIONS_READ, "prediction"),
     "ApiKey": (Scope.KEYS_ADMIN, "api_key"),
+    "WebhookDelivery": (Scope.JOBS_READ, "delivery"),
 }
 
 

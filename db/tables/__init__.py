@@ -7,6 +7,7 @@ from db.tables.models import ModelRow, ModelVersionRow, PriceRow
 from db.tables.predictions import PredictionRow
 from db.tables.secrets import SecretRow
 from db.tables.usage import RollupRow, UsageRow
+from db.tables.webhooks import WebhookDeliveryRow, WebhookSecretRow
 
 __all__ = [
     "ApiKeyRow",
@@ -22,4 +23,6 @@ __all__ = [
     "SecretRow",
     "UploadRow",
     "UsageRow",
+    "WebhookDeliveryRow",
+    "WebhookSecretRow",
 ]

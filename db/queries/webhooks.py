@@ -1,0 +1,99 @@
+"""Statements about webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.pages import Order, Page, Window, read_page_per_parent
+from db.tables.jobs import jobs
+from db.tables.webhooks import WebhookDeliveryRow, WebhookSecretRow, webhook_deliveries, webhook_secrets
+
+NEWEST_FIRST = Order("CREATED_AT", (webhook_deliveries.c.id,), descending=True)
+
+
+async def add(connection: AsyncConnection, row: WebhookDeliveryRow) -> None:
+    """Stores a delivery, in the transaction that stores what it tells of."""
+    await connection.execute(insert(webhook_deliveries).values(row.model_dump()))
+
+
+async def due(connection: AsyncConnection, at: datetime, limit: int) -> Sequence[WebhookDeliveryRow]:
+    """Finds pending deliveries whose next attempt is due, the oldest first."""
+    pending = (webhook_deliveries.c.status == "PENDING", webhook_deliveries.c.next_attempt_at <= at)
+    statement = select(webhook_deliveries).where(*pending)
+    found = await connection.execute(statement.order_by(webhook_deliveries.c.next_attempt_at).limit(limit))
+    return cast(Sequence[WebhookDeliveryRow], found.all())
+
+
+async def take(connection: AsyncConnection, row: WebhookDeliveryRow, until: datetime) -> bool:
+    """Takes a due delivery for a while; returns whether nobody was faster."""
+    same = (
+        webhook_deliveries.c.id == row.id,
+        webhook_deliveries.c.status == "PENDING",
+        webhook_deliveries.c.next_attempt_at == row.next_attempt_at,
+    )
+    statement = update(webhook_deliveries).where(*same)
+    return (await connection.execute(statement.values(next_attempt_at=until))).rowcount == 1
+
+
+async def change(connection: AsyncConnection, delivery_id: str, changes: Mapping[str, Any]) -> None:
+    """Notes what came of an attempt."""
+    statement = update(webhook_deliveries).where(webhook_deliveries.c.id == delivery_id)
+    await connection.execute(statement.values(**changes))
+
+
+async def redeliver(connection: AsyncConnection, project_id: str, delivery_id: str, at: datetime) -> bool:
+    """Makes a delivery due again, whatever became of it; returns whether the project has it."""
+    mine = (webhook_deliveries.c.project_id == project_id, webhook_deliveries.c.id == delivery_id)
+    statement = update(webhook_deliveries).where(*mine)
+    changes = statement.values(status="PENDING", attempts=0, next_attempt_at=at)
+    return (await connection.execute(changes)).rowcount == 1
+
+
+async def by_id(
+    connection: AsyncConnection, project_id: str, ids: Sequence[str]
+) -> Sequence[WebhookDeliveryRow]:
+    """Finds a project's deliveries by id, in no particular order."""
+    mine = (webhook_deliveries.c.project_id == project_id, webhook_deliveries.c.id.in_(ids))
+    found = await connection.execute(select(webhook_deliveries).where(*mine))
+    return cast(Sequence[WebhookDeliveryRow], found.all())
+
+
+async def pages_of_jobs(
+    connection: AsyncConnection, job_ids: Sequence[str], project_id: str, window: Window
+) -> list[Page[WebhookDeliveryRow]]:
+    """Reads a page of deliveries, newest first, for each of some jobs of a project."""
+    statement = select(webhook_deliveries).where(webhook_deliveries.c.project_id == project_id)
+    link = (webhook_deliveries.c.job_id, jobs.c.id)
+    return await read_page_per_parent(connection, statement, link, job_ids, NEWEST_FIRST, window)
+
+
+async def counts_of_jobs(
+    connection: AsyncConnection, job_ids: Sequence[str], project_id: str
+) -> Mapping[str, int]:
+    """Counts the deliveries of some jobs of a project."""
+    mine = (webhook_deliveries.c.project_id == project_id, webhook_deliveries.c.job_id.in_(job_ids))
+    statement = select(webhook_deliveries.c.job_id, func.count()).where(*mine)
+    found = await connection.execute(statement.group_by(webhook_deliveries.c.job_id))
+    return {job_id: count for job_id, count in found.all()}
+
+
+async def secrets(connection: AsyncConnection, project_id: str, at: datetime) -> Sequence[WebhookSecretRow]:
+    """Reads the secrets that sign for a project at a time, the newest first."""
+    live = or_(webhook_secrets.c.expires_at.is_(None), webhook_secrets.c.expires_at > at)
+    statement = select(webhook_secrets).where(webhook_secrets.c.project_id == project_id, live)
+    found = await connection.execute(statement.order_by(webhook_secrets.c.id.desc()))
+    return cast(Sequence[WebhookSecretRow], found.all())
+
+
+async def replace_secret(
+    connection: AsyncConnection, row: WebhookSecretRow, old_expires_at: datetime
+) -> None:
+    """Stores a new secret; those before it sign for a while longer."""
+    earlier = (webhook_secrets.c.project_id == row.project_id, webhook_secrets.c.expires_at.is_(None))
+    await connection.execute(update(webhook_secrets).where(*earlier).values(expires_at=old_expires_at))
+    await connection.execute(insert(webhook_secrets).values(row.model_dump()))

@@ -1,0 +1,167 @@
+"""Sender: delivers what waits in the outbox, at least once each, over 72 hours at most.
+
+Headers and signature by https://github.com/standard-webhooks/standard-webhooks. The id stays the same
+over all attempts, so that a receiver can tell a repetition; timestamp and signature are new each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+from standardwebhooks.webhooks import Webhook
+
+from db.errors import DatabaseUnavailableError
+from db.queries import webhooks as queries
+from db.session import Database
+from db.tables import WebhookDeliveryRow, WebhookSecretRow
+from db.types import now
+from engine.webhooks.addresses import ForbiddenAddressError, resolve
+from engine.webhooks.outbox import new_secret
+
+log = logging.getLogger(__name__)
+
+# Seconds from one attempt to the next: ten attempts within 72 hours.
+SCHEDULE = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 64_800, 79_200)
+TIMEOUT_SECONDS = 15.0
+TAKEN_FOR = timedelta(seconds=60)
+AT_ONCE = 20
+LOOK_SECONDS = 1.0
+GONE = 410
+MOST_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of one attempt."""
+
+    status_code: int | None = None
+    error: str | None = None
+    retry_after_seconds: float | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the receiver took it: 2xx and nothing else."""
+        return self.status_code is not None and 200 <= self.status_code < 300
+
+
+class Sender:
+    """Looks for due deliveries every second, in any number of processes."""
+
+    def __init__(self, database: Database, *, allowed_hosts: Collection[str] = ()) -> None:
+        self._database = database
+        self._allowed_hosts = frozenset(allowed_hosts)
+        self._client = httpx.AsyncClient(
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=False,
+            trust_env=False,
+            headers={"User-Agent": "Foretell"},
+        )
+
+    async def run(self) -> None:
+        """Delivers until it is cancelled."""
+        try:
+            while True:
+                try:
+                    delivered = await self.deliver_due()
+                except DatabaseUnavailableError as error:
+                    log.warning("webhooks were not delivered: %s", error)
+                    delivered = 0
+                await asyncio.sleep(0 if delivered else LOOK_SECONDS)
+        finally:
+            await self._client.aclose()
+
+    async def deliver_due(self) -> int:
+        """Attempts what is due, twenty at once, and returns how many that were.
+
+        Raises:
+            DatabaseUnavailableError: nothing was looked at, or what was sent may be sent again.
+        """
+        async with self._database.read() as connection:
+            rows = await queries.due(connection, now(), AT_ONCE)
+        if not rows:
+            return 0
+        async with self._database.write() as connection:
+            taken = [row for row in rows if await queries.take(connection, row, now() + TAKEN_FOR)]
+        await asyncio.gather(*(self._deliver(row) for row in taken))
+        return len(taken)
+
+    async def _deliver(self, row: WebhookDeliveryRow) -> None:
+        secrets = await self._secrets(row.project_id)
+        attempt = await self._attempt(row, [secret.secret for secret in secrets])
+        async with self._database.write() as connection:
+            await queries.change(connection, row.id, after(attempt, row.attempts + 1, now()))
+
+    async def _attempt(self, row: WebhookDeliveryRow, secrets: list[str]) -> Attempt:
+        body = orjson.dumps(row.payload)
+        try:
+            request = await self._request(row.url, body, signed(row.id, body, secrets))
+            response = await self._client.send(request, stream=True)
+            await response.aclose()  # nobody reads what it says
+        except ForbiddenAddressError as error:
+            return Attempt(error=str(error))
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            return Attempt(error=f"{type(error).__name__}: {error}"[:MOST_ERROR])
+        return Attempt(response.status_code, retry_after_seconds=_retry_after(response))
+
+    async def _request(self, url: str, body: bytes, headers: dict[str, str]) -> httpx.Request:
+        """Returns the request to the judged address, with the name in Host and TLS."""
+        target = httpx.URL(url)
+        port = target.port or (443 if target.scheme == "https" else 80)
+        address = await resolve(target.host, port, self._allowed_hosts)
+        return self._client.build_request(
+            "POST",
+            target.copy_with(host=address),
+            content=body,
+            headers={**headers, "Host": target.netloc.decode("ascii").rpartition("@")[2]},
+            extensions={"sni_hostname": target.host},
+        )
+
+    async def _secrets(self, project_id: str) -> list[WebhookSecretRow]:
+        """Returns the project's secrets; its first is made when it is first needed."""
+        async with self._database.write() as connection:
+            found = list(await queries.secrets(connection, project_id, now()))
+            if not found:
+                found = [WebhookSecretRow(project_id=project_id, secret=new_secret())]
+                await queries.replace_secret(connection, found[0], now())
+        return found
+
+
+def signed(delivery_id: str, body: bytes, secrets: list[str]) -> dict[str, str]:
+    """Returns the headers of an attempt, with a signature for every secret."""
+    time = now()
+    signatures = [Webhook(secret).sign(delivery_id, time, body.decode()) for secret in secrets]
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": delivery_id,
+        "webhook-timestamp": str(int(time.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def after(attempt: Attempt, attempts: int, at: datetime) -> dict[str, Any]:
+    """Returns the columns of a delivery after its so-manieth attempt: delivered, given up, or when next."""
+    columns: dict[str, Any] = {
+        "attempts": attempts,
+        "last_status_code": attempt.status_code,
+        "last_error": attempt.error,
+    }
+    if attempt.succeeded:
+        return columns | {"status": "DELIVERED", "delivered_at": at, "next_attempt_at": None}
+    if attempt.status_code == GONE or attempts > len(SCHEDULE):
+        return columns | {"status": "FAILED", "next_attempt_at": None}
+    wait = SCHEDULE[attempts - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - spreads attempts, guards nothing
+    wait = max(wait, attempt.retry_after_seconds or 0.0)
+    return columns | {"next_attempt_at": at + timedelta(seconds=wait)}
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    return min(float(value), float(SCHEDULE[-1])) if value.isdigit() else None

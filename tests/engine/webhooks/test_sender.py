@@ -1,0 +1,168 @@
+"""Delivering webhooks to a real receiver on this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from standardwebhooks.webhooks import Webhook
+
+from db.queries import keys, webhooks
+from db.session import Database
+from db.tables import ProjectRow, WebhookDeliveryRow
+from db.tables.webhooks import webhook_deliveries
+from db.types import now
+from engine.webhooks.outbox import Webhooks
+from engine.webhooks.sender import SCHEDULE, Attempt, Sender, after
+
+LOCAL = ("127.0.0.1",)
+
+
+@dataclass
+class Receiver:
+    """Answers every request with the next of its statuses, and keeps what came."""
+
+    statuses: list[bytes]
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    port: int = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = head.split("\r\n")[1:-2]
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        self.bodies.append(await reader.readexactly(int(headers["content-length"])))
+        self.headers.append(headers)
+        status = self.statuses.pop(0) if self.statuses else b"204 No Content"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def receiving(*statuses: bytes) -> AsyncIterator[Receiver]:
+    receiver = Receiver(list(statuses))
+    server = await asyncio.start_server(receiver.answer, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield receiver
+
+
+async def add_delivery(database: Database, url: str) -> WebhookDeliveryRow:
+    project = ProjectRow(name="hooks")
+    row = WebhookDeliveryRow(
+        project_id=project.id, event="prediction.succeeded", url=url, payload={"type": "prediction.succeeded"}
+    )
+    async with database.write() as connection:
+        await keys.add_project(connection, project)
+        await webhooks.add(connection, row)
+    return row
+
+
+async def read_back(database: Database, row: WebhookDeliveryRow) -> WebhookDeliveryRow:
+    async with database.read() as connection:
+        return (await webhooks.by_id(connection, row.project_id, [row.id]))[0]
+
+
+async def make_due(database: Database, row: WebhookDeliveryRow) -> None:
+    statement = update(webhook_deliveries).where(webhook_deliveries.c.id == row.id)
+    async with database.write() as connection:
+        await connection.execute(statement.values(next_attempt_at=now() - timedelta(seconds=1)))
+
+
+async def test_a_delivery_carries_a_signature_that_the_reference_library_accepts(database: Database) -> None:
+    secret = ""
+    async with receiving() as receiver:
+        row = await add_delivery(database, f"http://127.0.0.1:{receiver.port}/hook")
+        secret = await Webhooks(database).rotate_secret(row.project_id)
+
+        assert await Sender(database, allowed_hosts=LOCAL).deliver_due() == 1
+
+    assert Webhook(secret).verify(receiver.bodies[0], receiver.headers[0]) == row.payload
+    assert receiver.headers[0]["webhook-id"] == row.id
+    assert (await read_back(database, row)).status == "DELIVERED"
+
+
+async def test_while_a_secret_is_being_replaced_both_sign(database: Database) -> None:
+    async with receiving() as receiver:
+        row = await add_delivery(database, f"http://127.0.0.1:{receiver.port}/hook")
+        secrets = [await Webhooks(database).rotate_secret(row.project_id) for _ in range(2)]
+
+        await Sender(database, allowed_hosts=LOCAL).deliver_due()
+
+    for secret in secrets:
+        assert Webhook(secret).verify(receiver.bodies[0], receiver.headers[0]) == row.payload
+
+
+async def test_a_receiver_that_fails_for_a_while_gets_the_same_id_again(database: Database) -> None:
+    async with receiving(b"500 Oops", b"302 Found", b"200 OK") as receiver:
+        row = await add_delivery(database, f"http://127.0.0.1:{receiver.port}/hook")
+        sender = Sender(database, allowed_hosts=LOCAL)
+        seen = []
+        for _ in range(3):
+            await sender.deliver_due()
+            seen.append(await read_back(database, row))
+            await make_due(database, row)
+
+        assert await sender.deliver_due() == 0
+
+    assert [each.status for each in seen] == ["PENDING", "PENDING", "DELIVERED"]
+    assert [each.last_status_code for each in seen] == [500, 302, 200]
+    assert {headers["webhook-id"] for headers in receiver.headers} == {row.id}
+
+
+async def test_two_senders_make_one_attempt_between_them(database: Database) -> None:
+    async with receiving() as receiver:
+        await add_delivery(database, f"http://127.0.0.1:{receiver.port}/hook")
+        senders = [Sender(database, allowed_hosts=LOCAL) for _ in range(2)]
+
+        await asyncio.gather(*(sender.deliver_due() for sender in senders))
+
+    assert len(receiver.bodies) == 1
+
+
+async def test_a_delivery_to_a_private_address_is_never_connected(database: Database) -> None:
+    async with receiving() as receiver:
+        row = await add_delivery(database, f"http://127.0.0.1:{receiver.port}/hook")
+
+        await Sender(database).deliver_due()
+
+    stored = await read_back(database, row)
+    assert receiver.bodies == []
+    assert stored.status == "PENDING"
+    assert "not a public address" in (stored.last_error or "")
+
+
+async def test_redelivering_starts_the_schedule_again(database: Database) -> None:
+    async with receiving(b"410 Gone", b"200 OK") as receiver:
+        row = await add_delivery(database, f"http://127.0.0.1:{receiver.port}/hook")
+        sender = Sender(database, allowed_hosts=LOCAL)
+        await sender.deliver_due()
+        assert (await read_back(database, row)).status == "FAILED"
+
+        await Webhooks(database).redeliver(row.project_id, row.id)
+        await sender.deliver_due()
+
+    assert (await read_back(database, row)).status == "DELIVERED"
+    assert len(receiver.bodies) == 2
+
+
+def test_attempts_go_on_for_72_hours_and_then_end() -> None:
+    start = now()
+    waits = [after(Attempt(500), tried, start)["next_attempt_at"] - start for tried in range(1, 10)]
+
+    total = sum(waits, timedelta())
+    assert timedelta(hours=64) < total < timedelta(hours=80)
+    assert after(Attempt(500), len(SCHEDULE) + 1, start)["status"] == "FAILED"
+
+
+@pytest.mark.parametrize("seconds", [30.0, 90.0])
+def test_a_receiver_may_ask_for_more_time(seconds: float) -> None:
+    start = now()
+
+    columns = after(Attempt(503, retry_after_seconds=seconds), 1, start)
+
+    assert columns["next_attempt_at"] - start >= timedelta(seconds=seconds)
