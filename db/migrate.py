@@ -23,8 +23,8 @@ async def upgrade(database: Database, revision: str = "head") -> None:
     Raises:
         DatabaseUnavailableError: the database does not answer, or stays locked.
     """
-    async with database.engines[0].connect() as connection:
-        with translated():
+    with translated():
+        async with database.engines[0].connect() as connection:
             await connection.run_sync(_locked_upgrade, revision)
 
 

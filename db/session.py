@@ -37,7 +37,7 @@ class Database:
         if self.is_sqlite:
             pragmas = _pragmas(synchronous, busy_timeout_ms)
             self._reader = _sqlite_engine(url, [*pragmas, "PRAGMA query_only = ON"], min(pool_size, 4))
-            self._writer = _sqlite_engine(url, pragmas, 1)
+            self._writer = _sqlite_engine(url, pragmas, 2)  # GroupCommit keeps one; the other migrates
             self._transactions = GroupCommit(self._writer)
         else:
             self._writer = create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)

@@ -135,7 +135,7 @@ async def test_a_file_that_can_not_be_opened_is_unavailable(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("place", ["127.0.0.1:1/foretell", "127.0.0.1:5432/there_is_no_such_database"])
-async def test_a_server_or_database_that_is_not_there_is_unavailable(postgres_url: str, place: str) -> None:
+async def test_a_server_or_database_that_is_not_there_is_unavailable(place: str) -> None:
     database = Database(f"postgresql+asyncpg://postgres@{place}")
 
     with pytest.raises(DatabaseUnavailableError):
