@@ -28,6 +28,7 @@ const COMMON = {
   absWorkingDir: HERE,
   bundle: true,
   minify: true,
+  keepNames: true, // GraphiQL makes the titles of its icons from the names of functions
   metafile: true,
   legalComments: "none", // they are in LICENSES.txt
   logLevel: "warning",

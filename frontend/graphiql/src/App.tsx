@@ -1,8 +1,9 @@
 /** GraphiQL under a bar for the API key. */
 import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
 import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { useGraphiQL } from "@graphiql/react";
 import { GraphiQL } from "graphiql";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 
 import { EXAMPLES } from "./examples";
 import { connect } from "./fetcher";
@@ -11,7 +12,6 @@ import { type KeyChoice, loadKey, storeKey } from "./key";
 
 const EXPLORER = explorerPlugin({});
 const PLUGINS = [HISTORY_PLUGIN, { ...EXPLORER, title: "Explorer" }];
-
 export function App({ endpoint }: { endpoint: URL }) {
   const [choice, setChoice] = useState(loadKey);
   const [access, setAccess] = useState<Access>("unknown");
@@ -39,7 +39,23 @@ export function App({ endpoint }: { endpoint: URL }) {
         schemaDescription
       >
         <GraphiQL.Logo>{null}</GraphiQL.Logo>
+        <ForgetRefusal />
       </GraphiQL>
     </>
   );
+}
+
+/** Empties the answer once the schema was read, if what it shows is why the schema could not be read before. */
+function ForgetRefusal() {
+  const { fetchError, responseEditor, schema } = useGraphiQL((state) => ({
+    fetchError: state.fetchError,
+    responseEditor: state.responseEditor,
+    schema: state.schema,
+  }));
+  const refusal = useRef<string | null>(null);
+  useEffect(() => {
+    if (fetchError) refusal.current = fetchError;
+    else if (schema && refusal.current === responseEditor?.getValue()) responseEditor?.setValue("");
+  }, [fetchError, responseEditor, schema]);
+  return null;
 }

@@ -2,8 +2,8 @@
  * Carries operations to the server: queries and mutations by POST, subscriptions by graphql-transport-ws.
  */
 import type { Fetcher, FetcherParams } from "@graphiql/toolkit";
-import { getOperationAST, type DocumentNode, type ExecutionResult } from "graphql";
-import { createClient, type Client } from "graphql-ws";
+import { type DocumentNode, type ExecutionResult, getOperationAST, parse } from "graphql";
+import { type Client, createClient } from "graphql-ws";
 
 import { credentials } from "./key";
 
@@ -28,10 +28,12 @@ export function connect(url: URL, key: string, onAnswer: OnAnswer): Connection {
   const report = (accepted: boolean) => disposed || onAnswer(accepted); // an old key's late answer says nothing
   const socket = createSocket(url, key, report);
   return {
-    fetcher: (params, options) =>
-      isSubscription(params, options?.documentAST)
+    fetcher: (given, options) => {
+      const [subscribes, params] = read(given);
+      return subscribes
         ? (socket.iterate({ ...params }) as AsyncIterableIterator<ExecutionResult>) // its errors are plain JSON
-        : post(url, params, { ...credentials(key), ...options?.headers }, report),
+        : post(url, params, { ...credentials(key), ...options?.headers }, report);
+    },
     dispose: () => {
       disposed = true;
       void socket.dispose();
@@ -58,8 +60,24 @@ function createSocket(url: URL, key: string, onAnswer: OnAnswer): Client {
   });
 }
 
-function isSubscription({ operationName }: FetcherParams, document: DocumentNode | undefined): boolean {
-  return !!document && getOperationAST(document, operationName)?.operation === "subscription";
+/**
+ * Whether the operation to run is a subscription, and the parameters with a name only where it is one of the
+ * document's. GraphiQL reads a document a moment after the last key: until then it names the operation of the
+ * document before, and the server would know none of that name.
+ */
+function read(params: FetcherParams): [boolean, FetcherParams] {
+  const document = tryParse(params.query);
+  if (!document) return [false, params]; // the server says what is wrong with it
+  const operation = getOperationAST(document, params.operationName) ?? getOperationAST(document);
+  return [operation?.operation === "subscription", { ...params, operationName: operation?.name?.value }];
+}
+
+function tryParse(query: string): DocumentNode | null {
+  try {
+    return parse(query);
+  } catch {
+    return null;
+  }
 }
 
 async function post(
