@@ -12,8 +12,11 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 POSTGRES_URL = os.environ.get("FORETELL_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+REDIS_URL = os.environ.get("FORETELL_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 
 T = TypeVar("T")
 
@@ -27,6 +30,18 @@ def new_postgres_database() -> Iterator[str]:
         yield POSTGRES_URL.rpartition("/")[0].replace("postgresql://", "postgresql+asyncpg://") + f"/{name}"
     finally:
         _on_the_server(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def redis_url() -> str:
+    """Returns the URL of the test server, once it has answered. Take a prefix of your own there."""
+    client = Redis.from_url(REDIS_URL, socket_connect_timeout=5)
+    try:
+        await client.ping()  # type: ignore[misc]
+    except RedisError as error:
+        missing(f"no Redis server answers at FORETELL_TEST_REDIS_URL: {error}")
+    finally:
+        await client.aclose()
+    return REDIS_URL
 
 
 def missing(what: str) -> NoReturn:

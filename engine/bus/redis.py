@@ -87,9 +87,15 @@ class RedisBus:
         self._closing = False
 
     async def open(self) -> None:
-        """Starts the reader and the sender; Redis need not be there yet."""
+        """Starts the reader and the sender; Redis need not be there yet.
+
+        What others say from now on is heard, if it is there.
+        """
+        place: bytes | None = None
+        with suppress(RedisError, OSError):
+            place = await self._newest()
         self._tasks = [
-            asyncio.create_task(self._read(), name="bus reader"),
+            asyncio.create_task(self._read(place), name="bus reader"),
             asyncio.create_task(self._send(), name="bus sender"),
         ]
 
@@ -196,9 +202,8 @@ class RedisBus:
     def _bounds(self) -> tuple[int, int, int]:
         return self._kept_pieces, KEPT_MESSAGES, max(1, int(self._kept_seconds))
 
-    async def _read(self) -> None:
+    async def _read(self, place: bytes | None) -> None:
         """Reads everything once and hands it on; after a fault the mirrors are filled again."""
-        place: bytes | None = None
         while True:
             try:
                 if place is None:
