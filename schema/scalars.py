@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NewType
@@ -25,6 +25,10 @@ URL = NewType("URL", str)
 MAX_BIG_INT = 2**63 - 1
 MAX_URL_LENGTH = 2048
 MAX_DECIMAL_LENGTH = 64
+MAX_JSON_DEPTH = 100
+"""The encoder stops at 254 levels, and the answer has some of its own."""
+MIN_JSON_INT, MAX_JSON_INT = -(2**63), 2**64 - 1
+"""What the encoder writes without losing a digit."""
 
 # scalars.graphql.org/andimarek/date-time: date, "T", time, and an offset that is never left out.
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -89,16 +93,14 @@ def parse_decimal(value: object) -> Decimal:
 
 
 def print_json(value: Any) -> Any:
-    """Return `value` unchanged; refuse NaN and Infinity, which are not JSON and would be sent as null."""
-    if not _is_finite(value):
-        raise GraphQLError("JSON cannot represent NaN or Infinity.")
+    """Return `value` unchanged; refuse what is not JSON, such as NaN, which would be sent as null."""
+    _require_json(value, _are_finite)
     return value
 
 
 def parse_json(value: Any) -> JSON:
-    """Return the decoded JSON value as it came."""
-    if not _is_finite(value):
-        raise GraphQLError("JSON cannot represent NaN or Infinity.")
+    """Return the decoded JSON value as it came; refuse what could not be sent back."""
+    _require_json(value, _are_everyday_numbers)
     return JSON(value)
 
 
@@ -107,24 +109,39 @@ def parse_json_literal(node: ValueNode, variables: dict[str, Any] | None = None)
     return parse_json(value_from_ast_untyped(node, variables))
 
 
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, (list, tuple)):
-        return _are_finite(value)
+def _require_json(value: Any, are_fine: Callable[[Sequence[Any]], bool], depth: int = 1) -> None:
+    """Return when the value can be sent as JSON; `are_fine` tells of lists of numbers that need no look.
+
+    Raises GraphQLError.
+    """
     if isinstance(value, Mapping):
-        return _are_finite(list(value.values()))
-    return True
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        if depth > MAX_JSON_DEPTH:
+            raise GraphQLError(f"JSON can be nested at most {MAX_JSON_DEPTH} levels.")
+        if not are_fine(value):
+            for each in value:
+                _require_json(each, are_fine, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise GraphQLError("JSON cannot represent NaN or Infinity.")
+    elif isinstance(value, int) and not MIN_JSON_INT <= value <= MAX_JSON_INT:
+        raise GraphQLError("JSON numbers without a fraction must fit 64 bits.")
 
 
-def _are_finite(values: list[Any] | tuple[Any, ...]) -> bool:
+def _are_finite(values: Sequence[Any]) -> bool:
+    """Tell whether the values are all numbers, none of them NaN or infinite; False is "look at each".
+
+    Long lists are lists of numbers, and one pass in C takes 2 ms for 100,000 where one by one takes 20.
+    """
     try:
-        # One pass in C for the lists that are long, those of numbers: 100,000 in 0.5 ms instead of 10 ms.
-        if math.isfinite(sum(values)):
-            return True
+        return math.isfinite(sum(values))
     except (TypeError, OverflowError):
-        pass
-    return all(map(_is_finite, values))
+        return False
+
+
+def _are_everyday_numbers(values: Sequence[Any]) -> bool:
+    """Tell whether, beyond that, none is so large that it could be an integer of more than 64 bits."""
+    return _are_finite(values) and (not values or -(2**63) <= min(values) <= max(values) < 2**64)
 
 
 def parse_url(value: object) -> URL:
@@ -164,7 +181,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     JSON: strawberry.scalar(
         name="JSON",
-        description="Any JSON value; NaN and Infinity are not JSON.",
+        description="Any JSON value, nested at most 100 levels; NaN and Infinity are not JSON.",
         specified_by_url="https://ecma-international.org/wp-content/uploads/ECMA-404_2nd_edition_december_2017.pdf",
         serialize=print_json,
         parse_value=parse_json,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 from graphql import GraphQLError, parse_value
 from hypothesis import given
@@ -107,7 +108,11 @@ def test_what_is_no_decimal_is_refused(value: Any) -> None:
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
@@ -116,6 +121,7 @@ JSON_VALUES = st.recursive(
 def test_json_goes_through_unchanged(value: Any) -> None:
     assert scalars.print_json(value) is value
     assert scalars.parse_json(value) is value
+    assert orjson.loads(orjson.dumps(value)) == value
 
 
 @pytest.mark.parametrize(
@@ -129,10 +135,32 @@ def test_what_is_not_json_is_refused_both_ways(value: Any) -> None:
             through(value)
 
 
-def test_numbers_whose_sum_is_too_large_are_json() -> None:
-    value = [1e308, 1e308]
-
+@pytest.mark.parametrize(
+    "value", [[1e308, 1e308], [-1e308, 1e300], [2**64 - 1, -(2**63)], [True, 1, 1.5], []]
+)
+def test_large_numbers_are_json(value: Any) -> None:
     assert scalars.print_json(value) is value
+
+
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, [2**64], [1.0, 10**400], {"a": [1, 2**64, -(2**64)]}])
+def test_integers_beyond_64_bits_are_refused(value: Any) -> None:
+    with pytest.raises(GraphQLError, match="64 bits"):
+        scalars.parse_json(value)
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+def test_json_is_nested_a_hundred_levels_at_most() -> None:
+    assert scalars.parse_json(nested(100))
+    assert scalars.parse_json([[]] * 200)
+    for levels in (101, 5000):
+        with pytest.raises(GraphQLError, match="100 levels"):
+            scalars.parse_json(nested(levels))
 
 
 def test_a_literal_in_the_document_is_json() -> None:
