@@ -1,0 +1,82 @@
+"""Guards of the schema's shape: every part is described, and every root field says who may use it."""
+
+from collections.abc import Iterator
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    parse,
+    validate_schema,
+)
+from graphql.utilities import build_ast_schema
+from strawberry.types.base import StrawberryObjectDefinition
+
+from engine.values import Scope
+from schema import schema
+from schema.access import ANYONE
+
+SDL = build_ast_schema(parse(schema.as_str()))
+TYPES = [each for name, each in SDL.type_map.items() if not name.startswith("__")]
+STANDARD = {"Boolean", "Float", "ID", "Int", "String"}
+ROOTS = ["Query", "Mutation", "Subscription"]
+
+
+def parts(named: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
+    """Yields every part of a type by its coordinate, with its description."""
+    yield named.name, named.description
+    if isinstance(named, GraphQLEnumType):
+        for name, value in named.values.items():
+            yield f"{named.name}.{name}", value.description
+    if isinstance(named, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+        for name, field in named.fields.items():
+            yield f"{named.name}.{name}", field.description
+            for argument, definition in getattr(field, "args", {}).items():
+                yield f"{named.name}.{name}({argument}:)", definition.description
+
+
+def test_the_schema_is_valid() -> None:
+    assert validate_schema(SDL) == []
+
+
+def test_every_type_field_and_argument_is_described() -> None:
+    described = {place: text for named in TYPES if named.name not in STANDARD for place, text in parts(named)}
+    enums = {named.name for named in TYPES if isinstance(named, GraphQLEnumType)}
+
+    bare = [place for place, text in described.items() if not text and place.split(".")[0] not in enums]
+
+    assert bare == []
+    assert [name for name in enums if not described[name]] == []
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_every_root_field_says_which_scope_it_needs(root: str) -> None:
+    definition = schema.schema_converter.type_map[root].definition
+    assert isinstance(definition, StrawberryObjectDefinition)
+
+    scopes = {field.name: field.metadata.get("scope") for field in definition.fields}
+
+    assert scopes
+    assert {name: scope for name, scope in scopes.items() if scope not in {ANYONE, *Scope}} == {}
+
+
+def test_no_mutation_is_for_anyone() -> None:
+    definition = schema.schema_converter.type_map["Mutation"].definition
+    assert isinstance(definition, StrawberryObjectDefinition)
+
+    assert [field.name for field in definition.fields if field.metadata["scope"] == ANYONE] == []
+
+
+def test_every_mutation_takes_at_most_one_input_and_gives_a_payload_with_errors() -> None:
+    mutation = SDL.mutation_type
+    assert mutation is not None
+
+    for name, field in mutation.fields.items():
+        payload = SDL.type_map[str(field.type).rstrip("!")]
+        assert isinstance(payload, GraphQLObjectType)
+        arguments = {argument: str(definition.type) for argument, definition in field.args.items()}
+        assert arguments in ({}, {"input": f"{name[0].upper()}{name[1:]}Input!"}), name
+        assert str(payload.fields["errors"].type) == "[UserError!]!"
