@@ -27,6 +27,18 @@ from tests.foretell import graphql_service
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
+# The classes of what is in front of an element, at points every 10 pixels.
+LIES_OVER = """(element) => {
+  const box = element.getBoundingClientRect();
+  const over = new Set();
+  for (let x = box.left + 5; x < box.right; x += 10)
+    for (let y = box.top + 5; y < box.bottom; y += 10)
+      for (const found of document.elementsFromPoint(x, y)) {
+        if (element.contains(found)) break;
+        over.add(found.className);
+      }
+  return [...over];
+}"""
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 SCREENSHOTS = "FORETELL_TEST_SCREENSHOTS"
@@ -381,4 +393,5 @@ def test_on_a_phone_everything_is_within_reach(
             expect(page.locator(part)).to_be_in_viewport(ratio=1)
         page.get_by_role("button", name="Show Documentation Explorer").tap()
         expect(page.locator(".graphiql-doc-explorer")).to_be_in_viewport()
+        assert page.locator(".graphiql-plugin").evaluate(LIES_OVER) == []
         page.screenshot(path=shots / f"phone-{scheme}-docs.png")
