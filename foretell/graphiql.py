@@ -65,7 +65,7 @@ class _Assets(StaticFiles):
         return response
 
 
-# The script is 5 MB, 1.3 MB compressed; it is compressed in pieces of 64 KiB, so the event loop stays free.
+# The script is 5.2 MB, 1.4 MB compressed; it is compressed in the pieces it is read in, not in one go.
 _assets = GZipMiddleware(_Assets(directory=FILES / "assets"), compresslevel=6)
 
 router = APIRouter(routes=[Mount("/graphiql/assets", app=_assets, name="graphiql-assets")])
