@@ -56,7 +56,7 @@ class Keys:
             async with self._database.write() as connection:
                 await queries.add_project(connection, row)
         except UniqueViolationError as error:
-            raise ConflictError(f"There is a project {name!r} already.", path=("input", "name")) from error
+            raise ConflictError(f"There is a project {row.name!r} already.", path=("input", "name")) from error
         return row
 
     async def create(
