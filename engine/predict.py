@@ -29,6 +29,7 @@ from engine.errors import (
     DeadlineError,
     InvalidInputError,
     ModelError,
+    ModelNotReadyError,
     NotFoundError,
     ProcessingError,
 )
@@ -139,12 +140,13 @@ class Predictor:
         """Takes over a prediction whose owner is gone: runs it again, or ends it where it may not be.
 
         Raises:
-            ModelNotReadyError: this process does not serve its version now.
+            ModelNotReadyError: this process does not serve its version yet.
             DatabaseUnavailableError: nothing changed.
         """
         version = self._catalog.version_by_id(abandoned.model_version_id)
-        assert version is not None
-        served = self._serving.get(version)
+        if version is None:
+            raise ModelNotReadyError("Another process registered its version since this one started.")
+        served = self._serving.get_or_gone(version)
         owner, lease_until = self._runs.owner, self._runs.lease_until(now())
         async with self._database.write() as connection:
             if not await queries.take_over(connection, abandoned, owner, lease_until):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from db.errors import DatabaseUnavailableError
 from db.queries import predictions as queries
 from db.session import Database
+from db.tables import PredictionRow
 from db.types import now
 from engine.errors import ModelNotReadyError
 from engine.predict import Predictor
@@ -17,6 +18,7 @@ from engine.runs import Runs
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
+PAGE = 100
 
 
 class Recovery:
@@ -37,6 +39,9 @@ class Recovery:
                 await self.take_over()
             except DatabaseUnavailableError as error:
                 log.warning("leases were not renewed: %s", error)
+            except Exception:
+                # This loop is what keeps every lease: it may not end before its process does.
+                log.exception("recovery stumbled, and goes on")
 
     async def take_over(self) -> int:
         """Takes over what was abandoned and returns how many there were.
@@ -44,14 +49,22 @@ class Recovery:
         Raises:
             DatabaseUnavailableError: some were not looked at.
         """
-        async with self._database.read() as connection:
-            rows = await queries.abandoned(connection, now())
-        for row in rows:
-            try:
-                await self._predictor.resume(row, max_attempts=MAX_ATTEMPTS)
-            except ModelNotReadyError:
-                log.info("prediction %s waits for its model", row.id)
-        return len(rows)
+        count, last = 0, None
+        while True:
+            async with self._database.read() as connection:
+                rows = await queries.abandoned(connection, now(), last, PAGE)
+            for row in rows:
+                await self._take_over(row)
+            count += len(rows)
+            if len(rows) < PAGE:
+                return count
+            last = rows[-1]
+
+    async def _take_over(self, row: PredictionRow) -> None:
+        try:
+            await self._predictor.resume(row, max_attempts=MAX_ATTEMPTS)
+        except ModelNotReadyError as error:
+            log.info("prediction %s waits for its model: %s", row.id, error)
 
     async def take_over_everything(self) -> int:
         """The same at the start of a process that is alone with the database: every owner is gone."""

@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from db.queries import models as queries
 from db.session import Database
 from db.types import now
 from engine.backends.base import Backend, Metadata, VersionSpec
+from engine.backends.gone import GoneBackend
 from engine.backends.registry import BACKENDS
 from engine.catalog import Catalog, CatalogVersion, require_ready
 from engine.errors import ForetellError, ModelError, ModelNotReadyError
@@ -64,6 +65,20 @@ class Serving:
                 f"{version.spec.name} is loading.", status=ServingStatus.LOADING, retry_after_seconds=1.0
             )
         return served
+
+    def get_or_gone(self, version: CatalogVersion) -> Served:
+        """Returns a version for a prediction that was accepted before, be there a model behind it or not.
+
+        Raises:
+            ModelNotReadyError: it is still loading.
+        """
+        try:
+            return self.get(version)
+        except ModelNotReadyError as error:
+            if error.retryable:
+                raise
+            unchecked = InputChecker(replace(version.spec, input_schema=None))
+            return Served(version, GoneBackend(error.message), unchecked)
 
     async def close(self) -> None:
         """Closes every backend."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, Select, Update, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Select, Update, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import PredictionFilter
@@ -18,7 +18,7 @@ from db.pages import Order, Page, Window, read_page, read_page_per_parent
 from db.tables.base import columns_but
 from db.tables.models import model_versions, models
 from db.tables.predictions import PredictionRow, predictions
-from db.types import first_id_at
+from db.types import Time, first_id_at
 
 OPEN = ("QUEUED", "RUNNING")
 CHUNK = 1000
@@ -168,18 +168,28 @@ async def cancel_requests(connection: AsyncConnection, owner: str) -> Sequence[s
     return (await connection.execute(select(predictions.c.id).where(*asked))).scalars().all()
 
 
-async def abandoned(connection: AsyncConnection, now: datetime, limit: int = 100) -> Sequence[PredictionRow]:
-    """Finds open predictions whose owner let the lease run out, the oldest first, with their input."""
-    is_open = predictions.c.status.in_(OPEN)
-    statement = select(predictions).where(is_open, predictions.c.lease_until < now)
-    found = await connection.execute(statement.order_by(predictions.c.lease_until).limit(limit))
+async def abandoned(
+    connection: AsyncConnection, now: datetime, after: PredictionRow | None, limit: int
+) -> Sequence[PredictionRow]:
+    """Finds open predictions whose owner let the lease run out, the oldest first, with their input.
+
+    `after` is the last one of the page before.
+    """
+    out = (predictions.c.status.in_(OPEN), predictions.c.lease_until < now)
+    statement = select(predictions).where(*out)
+    if after is not None:
+        place = tuple_(predictions.c.lease_until, predictions.c.id)
+        statement = statement.where(place > tuple_(literal(after.lease_until, Time), literal(after.id)))
+    found = await connection.execute(
+        statement.order_by(predictions.c.lease_until, predictions.c.id).limit(limit)
+    )
     return cast(Sequence[PredictionRow], found.all())
 
 
 async def expire_leases(connection: AsyncConnection, at: datetime) -> None:
     """Declares every owner gone; only for a process that knows it is alone with the database."""
-    is_open = predictions.c.status.in_(OPEN)
-    await connection.execute(update(predictions).where(is_open).values(lease_until=at))
+    owned = (predictions.c.status.in_(OPEN), predictions.c.owner.is_not(None))
+    await connection.execute(update(predictions).where(*owned).values(lease_until=at))
 
 
 async def take_over(
