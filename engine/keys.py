@@ -39,11 +39,6 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def exist(self) -> bool:
-        """Tells whether anybody ever made a key."""
-        async with self._database.read() as connection:
-            return await queries.count_keys(connection) > 0
-
     async def create_project(self, name: str, tier: str = "free") -> ProjectRow:
         """Stores a new project.
 
@@ -56,7 +51,9 @@ class Keys:
             async with self._database.write() as connection:
                 await queries.add_project(connection, row)
         except UniqueViolationError as error:
-            raise ConflictError(f"There is a project {row.name!r} already.", path=("input", "name")) from error
+            raise ConflictError(
+                f"There is a project {row.name!r} already.", path=("input", "name")
+            ) from error
         return row
 
     async def create(
@@ -83,18 +80,29 @@ class Keys:
             raise InvalidInputError("A key needs at least one scope.", path=("input", "scopes"))
         if expires_at is not None and expires_at <= now():
             raise InvalidInputError("The expiry is in the past.", path=("input", "expiresAt"))
-        secret = new_secret()
-        row = ApiKeyRow(
-            project_id=project_id,
-            name=_checked_name(name),
-            prefix=secret[:PREFIX_LENGTH],
-            secret_hash=_hash(secret),
-            scopes=[str(scope) for scope in wanted],
-            expires_at=expires_at,
-        )
+        row, secret = _new_key(project_id, _checked_name(name), wanted, expires_at)
         async with self._database.write() as connection:
             await queries.add_key(connection, row)
         return row, secret
+
+    async def create_first(self, project_name: str, name: str) -> str | None:
+        """Stores a project and a key with every scope, unless there is any key; returns its secret, or None.
+
+        Of processes that do so at once, one gets the secret.
+        """
+        try:
+            async with self._database.write() as connection:
+                if await queries.count_keys(connection):
+                    return None
+                project = await queries.project_by_name(connection, project_name)
+                if project is None:
+                    project = ProjectRow(name=project_name)
+                    await queries.add_project(connection, project)
+                row, secret = _new_key(project.id, name, list(Scope))
+                await queries.add_key(connection, row)
+        except UniqueViolationError:
+            return None
+        return secret
 
     async def revoke(self, project_id: str, key_id: str) -> ApiKeyRow:
         """Revokes a key at once; one that is revoked already stays as it is.
@@ -146,6 +154,21 @@ def is_well_formed(secret: str) -> bool:
         and secret.startswith(START)
         and hmac.compare_digest(secret[-CHECKSUM_LENGTH:], _checksum(random))
     )
+
+
+def _new_key(
+    project_id: str, name: str, scopes: Iterable[Scope], expires_at: datetime | None = None
+) -> tuple[ApiKeyRow, str]:
+    secret = new_secret()
+    row = ApiKeyRow(
+        project_id=project_id,
+        name=name,
+        prefix=secret[:PREFIX_LENGTH],
+        secret_hash=_hash(secret),
+        scopes=[str(scope) for scope in scopes],
+        expires_at=expires_at,
+    )
+    return row, secret
 
 
 def _checksum(random: str) -> str:

@@ -29,15 +29,12 @@ from engine.registry import Registry
 from engine.runs import Runs
 from engine.serving import Serving
 from engine.usage.ledger import Folding
-from engine.values import Scope
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import Sender
 from foretell.settings import Settings
 from resolvers.context import Services
 
 EMBEDDED = Path(__file__).parent / "embedded" / "models.toml"
-FIRST_PROJECT = "default"
-FIRST_KEY = "admin"
 
 
 def open_database(settings: Settings) -> Database:
@@ -69,13 +66,8 @@ def definitions(settings: Settings) -> list[ModelDefinition]:
 
 
 async def first_secret(database: Database) -> str | None:
-    """Makes the first project and its admin key in a database that has none; returns the secret, or None."""
-    keys = Keys(database)
-    if await keys.exist():
-        return None
-    project = await keys.create_project(FIRST_PROJECT)
-    _, secret = await keys.create(project.id, FIRST_KEY, Scope)
-    return secret
+    """Makes the first project and its admin key in a database that has no key; returns its secret, or None."""
+    return await Keys(database).create_first("default", "admin")
 
 
 @asynccontextmanager

@@ -175,9 +175,23 @@ async def test_projects_have_different_names(keys: Keys, project: ProjectRow) ->
         await keys.create_project(" one ")
 
 
-async def test_keys_exist_once_the_first_is_made(keys: Keys, project: ProjectRow) -> None:
-    before = await keys.exist()
+async def test_the_first_key_is_made_once_and_may_do_everything(keys: Keys) -> None:
+    first = await keys.create_first("default", "admin")
+    second = await keys.create_first("default", "admin")
 
-    await keys.create(project.id, "ci", [Scope.MODELS_READ])
+    assert first is not None
+    assert (await keys.authenticate(first)).scopes == set(Scope)
+    assert second is None
 
-    assert (before, await keys.exist()) == (False, True)
+
+async def test_the_first_key_is_for_the_project_that_is_there(keys: Keys, project: ProjectRow) -> None:
+    secret = await keys.create_first(project.name, "admin")
+
+    assert secret is not None
+    assert (await keys.authenticate(secret)).project_id == project.id
+
+
+async def test_of_processes_that_start_at_once_one_gets_the_first_key(any_database: Database) -> None:
+    secrets = await asyncio.gather(*(Keys(any_database).create_first("default", "admin") for _ in range(5)))
+
+    assert len([secret for secret in secrets if secret]) == 1
