@@ -22,12 +22,16 @@ from engine.cache.memory import MemoryCache
 from engine.cache.redis import RedisCache
 from engine.catalog import Catalog
 from engine.definitions import ModelDefinition, read_definitions
+from engine.jobs.engine import LocalEngine
+from engine.jobs.service import Foundation, Jobs, begin_alone, working
+from engine.jobs.shares import Shares
 from engine.keys import Keys
 from engine.predict import Predictor
 from engine.recovery import Recovery
 from engine.registry import Registry
 from engine.runs import Runs
 from engine.serving import Serving
+from engine.storage.opened import open_storage
 from engine.usage.ledger import Folding
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import Sender
@@ -66,7 +70,7 @@ def definitions(settings: Settings) -> list[ModelDefinition]:
 
 
 async def first_secret(database: Database) -> str | None:
-    """Makes the first project and its admin key in a database that has no key; returns its secret, or None."""
+    """Makes the first project and its admin key where there is no key yet; returns the secret, or None."""
     return await Keys(database).create_first("default", "admin")
 
 
@@ -102,14 +106,30 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await stack.enter_async_context(_in_background(Folding(database).run()))
         await stack.enter_async_context(_in_background(Sender(database, allowed_hosts=hosts).run()))
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
+        storage = open_storage(settings.storage_url, settings.data_directory)
+        jobs = Foundation(database, bus, catalog, serving, storage, LocalEngine())
+        await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
             database=database,
             bus=bus,
             catalog=catalog,
             predictor=predictor,
             keys=Keys(database),
+            jobs=Jobs.on(jobs),
             webhooks=Webhooks(database),
         )
+
+
+@asynccontextmanager
+async def _jobs(settings: Settings, jobs: Foundation, *, alone: bool) -> AsyncIterator[None]:
+    """Works off jobs where this process may: in one process, no other does so with the same database."""
+    if not (alone and settings.worker_slots):
+        yield
+        return
+    await begin_alone(jobs.database)
+    shares = Shares(settings.batch_share, settings.inference_threads)
+    async with working(jobs, slots=settings.worker_slots, shares=shares):
+        yield
 
 
 def open_bus(settings: Settings) -> Bus:
