@@ -1,4 +1,9 @@
-"""Awaiting: rounds of starting, waiting and completing, until nothing is awaited any more."""
+"""Awaiting: what an operation has noted is started together, and completed as it arrives.
+
+A coroutine gets a task, which completes the value itself and goes on with what follows from it; the only
+awaitable of an operation gets none. Neither do futures (a loader's): the fields that wait for the same one
+share a callback, and those that arrive together are completed together.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, located_error
 
-from executor.arrivals import Arrivals, Pending
+from executor.pending import Pending
 from executor.positions import Position, keys_of
 
 if TYPE_CHECKING:
@@ -30,45 +35,115 @@ async def drive(operation: Operation) -> None:
 
 
 class _Driver:
-    __slots__ = ("_arrivals", "_bubbles", "_operation", "_response")
+    __slots__ = (
+        "_bubbles",
+        "_crash",
+        "_loop",
+        "_operation",
+        "_ready",
+        "_response",
+        "_running",
+        "_waiter",
+        "_watched",
+    )
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
         self._response = operation.response
-        self._arrivals = Arrivals()
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[asyncio.Task[None], Pending] = {}
+        self._watched: dict[asyncio.Future[Any], list[Pending]] = {}
+        self._ready: list[asyncio.Future[Any]] = []
         self._bubbles: list[tuple[GraphQLError, Position]] = []
+        self._crash: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
-        operation, arrivals = self._operation, self._arrivals
-        while operation.starting or arrivals:
-            if len(operation.starting) == 1 and not arrivals:
-                await self._await_alone(operation.starting.pop())
-            else:
-                self._start()
-                for future, pendings in await arrivals.next():
-                    self._arrive(future, pendings)
+        await self._go_on(None)
+        while self._running or self._watched or self._bubbles:
+            await self._news()
+            ready, self._ready = self._ready, []
+            for future in ready:
+                self._arrive(future, self._watched.pop(future))
+            self._start()
             if self._bubbles:
                 await self._bubble_up()
 
     async def abandon(self) -> None:
+        """Cancels everything and waits until it has ended."""
         self._operation.close()
-        await self._arrivals.abandon()
+        for pending in self._running.values():
+            pending.cancel()
+        for future in self._watched:
+            future.remove_done_callback(self._arrived)
+            future.cancel()
+        await asyncio.gather(*self._running, *self._watched, return_exceptions=True)
 
     def _start(self) -> None:
         starting, self._operation.starting = self._operation.starting, []
-        self._arrivals.start(starting)
+        for pending in starting:
+            awaitable = pending.awaitable
+            if isinstance(awaitable, asyncio.Future) and awaitable.get_loop() is self._loop:
+                self._watch(awaitable, pending)
+            else:
+                pending.task = self._loop.create_task(self._run(pending))
+                self._running[pending.task] = pending
 
-    async def _await_alone(self, pending: Pending) -> None:
-        """Awaits a single value without a task for it."""
+    def _watch(self, future: asyncio.Future[Any], pending: Pending) -> None:
+        together = self._watched.get(future)
+        if together is not None:
+            together.append(pending)
+            return
+        self._watched[future] = [pending]
+        if future.done():
+            self._arrived(future)
+        else:
+            future.add_done_callback(self._arrived)
+
+    def _arrived(self, future: asyncio.Future[Any]) -> None:
+        self._ready.append(future)
+        self._wake()
+
+    async def _run(self, pending: Pending) -> None:
+        """The task of a coroutine, and of what follows from it as long as that is a single coroutine."""
+        task = pending.task
+        assert task is not None
+        try:
+            await self._follow(pending)
+            await self._go_on(task)
+        except BaseException as error:
+            if not self._running[task].is_cancelled:
+                self._crash = error
+            raise
+        finally:
+            del self._running[task]
+            if self._bubbles or self._crash or not self._running:
+                self._wake()
+
+    async def _go_on(self, task: asyncio.Task[None] | None) -> None:
+        """Starts what was noted; a single coroutine is awaited here, in the task that asks (None: ours)."""
+        operation = self._operation
+        while len(operation.starting) == 1 and asyncio.iscoroutine(operation.starting[0].awaitable):
+            pending = operation.starting.pop()
+            if task is not None:
+                pending.task = task
+                self._running[task] = pending
+            await self._follow(pending)
+        self._start()
+
+    async def _follow(self, pending: Pending) -> None:
+        pending.is_started = True
         try:
             value = await pending.awaitable
         except Exception as error:
-            self._fail(pending, error)
+            if not pending.is_cancelled:
+                self._fail(pending, error)
         else:
-            self._settle(pending, value)
+            if not pending.is_cancelled:
+                self._settle(pending, value)
 
     def _arrive(self, future: asyncio.Future[Any], pendings: list[Pending]) -> None:
-        wanted = [pending for pending in pendings if not pending.cancelled]
+        wanted = [pending for pending in pendings if not pending.is_cancelled]
         if not wanted:
             if not future.cancelled():
                 future.exception()  # seen: what a task raises while it is cancelled interests nobody
@@ -91,7 +166,7 @@ class _Driver:
         if pending.container is None:
             self._response.write(pending.position, completed)
         else:
-            pending.container[pending.key] = completed
+            pending.container[pending.position[1]] = completed
 
     def _fail(self, pending: Pending, raised: Exception) -> None:
         position = pending.position
@@ -103,15 +178,46 @@ class _Driver:
         else:
             self._bubbles.append((error, position))
 
+    async def _news(self) -> None:
+        """Waits until something has arrived, an error wants to travel, or all tasks have ended."""
+        if not (self._ready or self._bubbles or self._crash):
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._crash is not None:
+            raise self._crash
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
     async def _bubble_up(self) -> None:
         """Lets errors travel up once all that arrived together with them is completed."""
+        await asyncio.sleep(0)
         bubbles, self._bubbles = self._bubbles, []
-        if self._operation.starting:
-            self._start()
-            await asyncio.sleep(0)  # started is started: resolvers run up to their first await
         for error, position in bubbles:
             self._cancel_under(self._response.bubble(error, position))
-        self._arrivals.forget_cancelled()
 
     def _cancel_under(self, top: Position | None) -> None:
-        self._arrivals.cancel(lambda pending: self._response.stands_under(pending.position, top))
+        """Cancels what is awaited under a position.
+
+        A bare future is only forgotten: it belongs to whoever made it, and others may wait for it too.
+        """
+        for task, pending in list(self._running.items()):
+            if self._response.stands_under(pending.position, top):
+                pending.cancel()
+                if not pending.is_started:  # then it never begins, and cannot tell that it has ended
+                    del self._running[task]
+        for future, pendings in list(self._watched.items()):
+            for pending in pendings:
+                pending.is_cancelled = pending.is_cancelled or self._response.stands_under(
+                    pending.position, top
+                )
+            if all(pending.is_cancelled for pending in pendings):
+                if isinstance(future, asyncio.Task):
+                    future.cancel()
+                elif future not in self._ready:
+                    future.remove_done_callback(self._arrived)
+                    del self._watched[future]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import located_error
 
-from executor.arrivals import Pending
+from executor.pending import Pending
 from executor.plan import Completer, FieldSite
 from executor.positions import keys_of
 

@@ -26,10 +26,10 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import gather_with_cancel
 from graphql.type import GraphQLResolveInfoHelpers
 
-from executor.arrivals import Pending
 from executor.completion import is_unusual
 from executor.driver import drive
 from executor.info import ResolveInfo
+from executor.pending import Pending
 from executor.plan import Completer, FieldSite, ObjectPlan, Plan
 from executor.positions import NOWHERE, Position, keys_of
 from executor.response import Response
@@ -153,7 +153,7 @@ class Operation:
     def defer(self, awaitable: Any, site: FieldSite, parent: Position) -> Pending:
         """Notes that a field of the object at `parent` is awaited; the caller may set its container."""
         position = (parent, site.key, site.typename, site.nullable)
-        pending = Pending(awaitable, site, position, site.complete, None)
+        pending = Pending(awaitable, site, position, site.complete)
         self.starting.append(pending)
         return pending
 
