@@ -1,6 +1,9 @@
 """Definitions: the TOML form of models, in which an operator says what to serve.
 
-The file of the embedded models, `foretell/embedded/models.toml`, is an example of every part.
+The file of the embedded models, `foretell/embedded/models.toml`, is an example of most parts. A model
+behind a server that speaks OpenAI's API has a backend like
+
+    backend = { kind = "OPENAI", base_url = "https://…/v1", model = "…", api_key_env = "MY_KEY" }
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from engine.backends.configs import ConfigPart, first_problem
+from engine.backends.openai.config import OpenAIConfig
 from engine.values import BackendKind, ModelTask
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
@@ -28,12 +33,50 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class BackendDefinition(_Part):
-    """What serves a version; paths are relative to the registry file."""
+class BackendDefinition(BaseModel):
+    """What serves a version: its kind, and what that kind is told, see `CONFIGS`.
+
+    Paths are relative to the registry file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     kind: BackendKind
     path: str | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> BackendDefinition:
+        try:
+            self.config()
+        except ValidationError as error:
+            raise ValueError(first_problem(error)) from error
+        return self
+
+    def config(self) -> dict[str, Any]:
+        """Returns what the kind is told, as a version's config has it.
+
+        Raises:
+            ValidationError: the kind can not be told this.
+        """
+        told = self.model_dump(exclude={"kind"}, exclude_none=True)
+        form = CONFIGS.get(self.kind)
+        if form is None:
+            return told
+        return form.model_validate(told).model_dump(by_alias=True, exclude_unset=True)
+
+
+class OnnxConfig(ConfigPart):
+    """A file; without `sha256` whatever it holds is served."""
+
+    path: str | None = None
+    sha256: str | None = None
+
+
+CONFIGS: dict[BackendKind, type[ConfigPart]] = {
+    BackendKind.ONNX: OnnxConfig,
+    BackendKind.OPENAI: OpenAIConfig,
+}
 
 
 class PriceDefinition(_Part):
@@ -50,7 +93,8 @@ class VersionDefinition(_Part):
     """One version of a model.
 
     `baseline` is each feature's training mean, for explanations; `tokenizer` and `config` are the
-    files of a text model.
+    files of a text model (behind a server, `tokenizer` counts what the server does not);
+    `max_tokens` is the most that one generation may be asked for.
     """
 
     version: Annotated[str, Field(min_length=1, max_length=64)]
@@ -60,6 +104,7 @@ class VersionDefinition(_Part):
     baseline: JsonOrPath | None = None
     tokenizer: str | None = None
     config: str | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     max_batch_size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     max_batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] | None = None
     price: PriceDefinition | None = None
@@ -91,9 +136,7 @@ def read_definitions(path: Path) -> list[ModelDefinition]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DefinitionError(f"{path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise DefinitionError(f"{path}: {place}: {first['msg']}") from error
+        raise DefinitionError(f"{path}: {first_problem(error)}") from error
     return [
         model.model_copy(update={"versions": [_resolved(version, path.parent) for version in model.versions]})
         for model in file.models

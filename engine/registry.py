@@ -17,6 +17,16 @@ from engine.money import to_nanos
 
 # Where a file lies is not what it is: an installation may move, the sha256 says that it is the same.
 LOCATIONS = ("path", "tokenizer", "config")
+# How a model is asked is not which model it is: the answers stay the same.
+TUNING = (
+    "apiKeyEnv",
+    "maxBatchDelayMs",
+    "maxConnections",
+    "maxTokens",
+    "maxTokensField",
+    "streamUsage",
+    "timeouts",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +119,12 @@ class _Pass:
 
 def _version_columns(definition: VersionDefinition) -> dict[str, Any]:
     config: dict[str, Any] = {
-        **definition.backend.model_dump(exclude={"kind"}, exclude_none=True),
+        **definition.backend.config(),
         "labels": definition.labels,
         "baseline": definition.baseline,
         "tokenizer": definition.tokenizer,
         "config": definition.config,
+        "maxTokens": definition.max_tokens,
         "maxBatchDelayMs": definition.max_batch_delay_ms,
     }
     return {
@@ -132,9 +143,9 @@ def _stored_columns(row: ModelVersionRow) -> dict[str, Any]:
 def _identity(columns: dict[str, Any]) -> dict[str, Any]:
     """Returns what makes a version the version it is."""
     config = columns["config"]
-    has_checksum = "sha256" in config
-    kept = {key: value for key, value in config.items() if not (has_checksum and key in LOCATIONS)}
-    kept.pop("maxBatchDelayMs", None)
+    is_a_file = "path" in config and "sha256" not in config
+    left_out = TUNING if is_a_file else (*TUNING, *LOCATIONS)
+    kept = {key: value for key, value in config.items() if key not in left_out}
     return {"backend": columns["backend"], "input_schema": columns["input_schema"], "config": kept}
 
 

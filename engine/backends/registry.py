@@ -18,6 +18,15 @@ def onnx_backend(spec: VersionSpec, executor: Executor) -> Backend:
     return GenerationBackend(spec, executor)
 
 
+def openai_backend(spec: VersionSpec, executor: Executor) -> Backend:
+    """Returns the backend for a server that speaks OpenAI's API."""
+    # The official client takes a second to import: only those who serve by it wait for that.
+    from engine.backends.openai.backend import OpenAIBackend  # noqa: PLC0415
+
+    return OpenAIBackend(spec, executor)
+
+
 BACKENDS: dict[BackendKind, Callable[[VersionSpec, Executor], Backend]] = {
     BackendKind.ONNX: onnx_backend,
+    BackendKind.OPENAI: openai_backend,
 }

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+from engine.backends.configs import first_problem
 from engine.backends.onnx import open_session
 from engine.backends.sampling import TEMPERATURE, TOP_P, Sampler, Sampling
 from engine.backends.stops import StopFilter
@@ -136,9 +137,7 @@ def _read_sizes(path: str | None) -> Sizes:
     except OSError as error:
         raise ModelError(f"The config file can not be read: {error.strerror}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise ModelError(f"The config file is wrong: {place}: {first['msg']}.") from error
+        raise ModelError(f"The config file is wrong: {first_problem(error)}.") from error
 
 
 def read_tokenizer(path: str | None) -> Tokenizer:

@@ -14,10 +14,13 @@ from pathlib import Path
 from engine.backends.base import Backend, VersionSpec
 from engine.backends.generation import GenerationBackend
 from engine.backends.onnx import OnnxBackend
-from engine.values import PredictionData
+from engine.values import ModelTask, PredictionData
 from tests.engine import onnx_files
+from tests.engine.backends.upstreams import openai_spec, opened_openai
 from tests.engine.specs import embedded_spec, examples, regression_spec, tabular, tensors, text
 from tests.engine.text_files import parrot
+from tests.servers.openai_compatible import served_elsewhere
+from tests.servers.script import model
 
 Open = Callable[[Path], AbstractAsyncContextManager[Backend]]
 
@@ -58,6 +61,20 @@ async def _parrot(folder: Path) -> AsyncIterator[Backend]:
         await backend.close()
 
 
+@asynccontextmanager
+async def _story(folder: Path) -> AsyncIterator[Backend]:
+    with served_elsewhere() as url:
+        async with opened_openai(openai_spec(url, model(tokens=20, delay=0.002))) as backend:
+            yield backend
+
+
+@asynccontextmanager
+async def _vectors(folder: Path) -> AsyncIterator[Backend]:
+    with served_elsewhere() as url:
+        async with opened_openai(openai_spec(url, "vectors", ModelTask.EMBEDDING)) as backend:
+            yield backend
+
+
 def _embedded(name: str) -> Open:
     return lambda folder: opened_onnx(embedded_spec(name))
 
@@ -84,6 +101,16 @@ CASES = [
         _parrot,
         [text("?"), text("??"), text("?" * 16), text("?", maxTokens=3)],
         refused=text("?" * 300),
+    ),
+    Case(
+        "openai text",
+        _story,
+        [text("Tell me", maxTokens=count) for count in (2, 3, 5, 8)],
+    ),
+    Case(
+        "openai embeddings",
+        _vectors,
+        [PredictionData("embedding", {"texts": ["?" * length]}) for length in (1, 2, 3)],
     ),
     Case(
         "onnx lookup",

@@ -1,0 +1,84 @@
+"""OpenAIConfig: what an operator says of a server that speaks OpenAI's API."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from engine.backends.configs import ConfigPart, first_problem
+from engine.errors import ModelError
+
+OWN_SETTINGS = "FORETELL_"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def _plain_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("must be http://host… or https://host…")
+    if url.username or url.password or url.query or url.fragment:
+        raise ValueError("must have no user, password, query or fragment")
+    return value
+
+
+def _foreign_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError("must be the name of an environment variable, not the key itself")
+    if value.upper().startswith(OWN_SETTINGS):
+        raise ValueError(
+            f"must not begin with {OWN_SETTINGS}: no model server is to get Foretell's own secrets"
+        )
+    return value
+
+
+class Timeouts(ConfigPart):
+    """How long to wait, in seconds: for the connection, for each attempt's first token (or its whole
+    answer, where it does not stream), between two pieces of the stream, and for all of it."""
+
+    connect: Seconds = 5.0
+    first_token: Seconds = 60.0
+    between_tokens: Seconds = 30.0
+    total: Seconds = 600.0
+
+
+class OpenAIConfig(ConfigPart):
+    """A model of such a server.
+
+    Attributes:
+        base_url: where the API begins, with its version: `https://api.openai.com/v1`.
+        model: the server's name for the model.
+        api_key_env: the name of the environment variable that holds the key, if it takes one.
+        api: which of its two ways to generate text to use.
+        max_tokens_field: what the server calls the number of tokens; newer models of OpenAI's take
+            `max_completion_tokens` only.
+        stream_usage: whether to ask for the usage with the stream; servers that do not know
+            `stream_options` may refuse it.
+        max_connections: calls at once; more wait for their turn, within the time for the first token.
+    """
+
+    base_url: Annotated[str, AfterValidator(_plain_url)]
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    api_key_env: Annotated[str, AfterValidator(_foreign_name)] | None = None
+    api: Literal["chat", "completions"] = "chat"
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    stream_usage: bool = True
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 100
+    timeouts: Timeouts = Timeouts()
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> OpenAIConfig:
+        """Returns what a version's config says, whatever else it holds.
+
+        Raises:
+            ModelError: something is missing or wrong.
+        """
+        names = {to_camel(name) for name in cls.model_fields}
+        try:
+            return cls.model_validate({name: value for name, value in config.items() if name in names})
+        except ValidationError as error:
+            raise ModelError(f"The config is wrong: {first_problem(error)}.") from error

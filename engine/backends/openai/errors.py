@@ -1,0 +1,129 @@
+"""What a model server's failures are called here, and what of its messages may be passed on."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import mktime_tz, parsedate_tz
+
+import openai
+
+from engine.errors import ContentFilteredError, ModelError, ProcessingError
+
+MAX_MESSAGE = 500
+MAX_RETRY_AFTER_SECONDS = 3600.0
+
+# What looks like a credential, or like the name of the account that pays, in a server's message.
+SECRETS = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|hf|key|org|proj)[-_][\w*.…-]{4,}|\bBearer\s+\S+|\beyJ[\w-]+\.[\w.-]+",
+    re.IGNORECASE,
+)
+FILTERED = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation")
+BROKE = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+RETRYABLE_STATUSES = (408, 409, 425, 429)
+
+
+class StalledError(ModelError):
+    """The model server did not answer in time."""
+
+    retryable = True
+
+
+class UnreadableError(ModelError):
+    """The model server gave an answer that can not be read."""
+
+    retryable = True
+
+
+class Translator:
+    """Turns what the client raises into our errors; no message of its making holds the key."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def __call__(self, error: Exception) -> ProcessingError:
+        """Returns our error for one of the client's, of the network's, or of the parser's."""
+        if isinstance(error, ProcessingError):
+            return error
+        if isinstance(error, openai.APIStatusError):
+            return self._of_status(error)
+        if isinstance(error, openai.APIConnectionError):
+            return _of_connection(error)
+        if isinstance(error, openai.APIError):
+            return self._of_event(error)
+        if isinstance(error, TimeoutError):
+            return StalledError()
+        return UnreadableError()
+
+    def _of_status(self, error: openai.APIStatusError) -> ProcessingError:
+        status = error.status_code
+        if status < 400:
+            return ModelError(f"The model server redirects ({status}), which is not followed.")
+        if status in (401, 403):
+            return ModelError(f"The model server does not accept the key ({status}).")
+        if _is_filtered(error):
+            return ContentFilteredError()
+        told = self._told(error.body)
+        message = f"The model server answered {status}{told}."
+        if status == 429 and error.code in BROKE:
+            return ModelError(message)
+        retryable = status in RETRYABLE_STATUSES or status >= 500
+        if error.response.headers.get("x-should-retry") == "false":
+            retryable = False
+        after = retry_after(error.response.headers) if retryable else None
+        return ModelError(message, retryable=retryable, retry_after_seconds=after)
+
+    def _of_event(self, error: openai.APIError) -> ProcessingError:
+        """Returns our error for one that came as an event of the stream."""
+        if _is_filtered(error):
+            return ContentFilteredError()
+        message = f"The model server broke off{self._told(error.body)}."
+        return ModelError(message, retryable=error.type != "invalid_request_error")
+
+    def _told(self, body: object) -> str:
+        """Returns what the server says, after a colon and without secrets; nothing for a page of HTML."""
+        message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+        if not isinstance(message, str) or not message.strip() or "<" in message:
+            return ""
+        return f": {self._scrubbed(message)}"
+
+    def _scrubbed(self, message: str) -> str:
+        if self._key:
+            message = message.replace(self._key, "***")
+        message = " ".join(SECRETS.sub("***", message).split())
+        message = "".join(character for character in message if character.isprintable())
+        return message[:MAX_MESSAGE].rstrip(" .")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Returns the seconds that a server asks to wait (RFC 9110, 10.2.3), at most an hour, or None."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            date = parsedate_tz(value)
+            if date is None:
+                continue
+            seconds = mktime_tz(date) - time.time()
+        return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)  # in this order NaN becomes 0
+    return None
+
+
+def _of_connection(error: openai.APIConnectionError) -> ProcessingError:
+    """Returns our error for a connection that failed; only one that was never made was not yet paid for."""
+    cause = type(error.__cause__).__name__
+    if cause == "ConnectTimeout":
+        return ModelError("The model server can not be reached in time.", retryable=True)
+    if isinstance(error, openai.APITimeoutError):
+        return StalledError()
+    if cause == "ConnectError":
+        return ModelError("The model server can not be reached.", retryable=True)
+    return ModelError("The connection to the model server broke off.", retryable=True)
+
+
+def _is_filtered(error: openai.APIError) -> bool:
+    inner = error.body.get("innererror") if isinstance(error.body, dict) else None
+    codes = (error.code, inner.get("code") if isinstance(inner, dict) else None)
+    return any(code in FILTERED for code in codes)

@@ -1,0 +1,169 @@
+"""Reply: one streamed answer, read piece by piece, each within its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from engine.backends.base import CUT
+from engine.backends.openai.config import Timeouts
+from engine.backends.openai.errors import Translator, UnreadableError
+from engine.errors import ModelError, ProcessingError
+from engine.values import FinishReason, Usage, UsageSource
+
+# All of the text is there: the usage is worth a wait, but not the answer.
+USAGE_SECONDS = 5.0
+# No context is as long: a server that writes on for ever is not believed.
+MAX_CHARACTERS = 16 * 1024 * 1024
+
+FINISH_REASONS = {
+    "length": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+
+
+class Stream(Protocol):
+    """What the client streams with: the JSON of one event after the other."""
+
+    def __aiter__(self) -> AsyncIterator[object]:
+        """Returns the events."""
+
+    async def close(self) -> None:
+        """Closes the connection, if it has not been read to its end."""
+
+
+class Reply:
+    """The chunks of one answer to `/chat/completions` or `/completions`.
+
+    Attributes:
+        finish_reason: why the text ended; None while it has not.
+        usage: what the server says it used; None while it has said nothing.
+    """
+
+    def __init__(self, stream: Stream, timeouts: Timeouts, deadline: float, translate: Translator) -> None:
+        self._stream = stream
+        self._chunks = aiter(stream)
+        self._timeouts = timeouts
+        self._deadline = deadline
+        self._translate = translate
+        self._first: str | None = None
+        self._characters = 0
+        self.finish_reason: FinishReason | None = None
+        self.usage: Usage | None = None
+
+    async def begin(self) -> None:
+        """Waits for the first piece of text, or for the end of an answer without any, as long as it takes.
+
+        Raises:
+            ProcessingError: the answer broke off before.
+        """
+        self._first = await self._read()
+
+    async def next(self) -> str | None:
+        """Returns the next piece of text, or None at the end of an answer that is complete.
+
+        Raises:
+            StalledError: it did not come in time.
+            ProcessingError: the answer broke off.
+        """
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        if self.finish_reason is not None:
+            await self._read_usage()
+            return None
+        loop = asyncio.get_running_loop()
+        patience = min(loop.time() + self._timeouts.between_tokens, self._deadline)
+        try:
+            async with asyncio.timeout_at(patience):
+                piece = await self._read()
+        except TimeoutError as error:
+            raise self._translate(error) from error
+        return await self.next() if piece is None else piece
+
+    async def aclose(self) -> None:
+        """Closes the connection, if the answer has not been read to its end."""
+        await self._stream.close()
+
+    async def _read(self) -> str | None:
+        """Returns the next piece of text, or None once the finish reason has come."""
+        while self.finish_reason is None:
+            chunk = await self._chunk()
+            if chunk is None:
+                raise ModelError(CUT, retryable=True)
+            if piece := self._take(chunk):
+                return piece
+        return None
+
+    async def _read_usage(self) -> None:
+        """Reads what comes after the text. What goes wrong there takes nothing from the answer."""
+        try:
+            async with asyncio.timeout(min(USAGE_SECONDS, self._timeouts.between_tokens)):
+                while (chunk := await self._chunk()) is not None:
+                    self._take(chunk)
+        except (TimeoutError, ProcessingError):
+            return
+
+    async def _chunk(self) -> dict[str, Any] | None:
+        try:
+            chunk = await anext(self._chunks, None)
+        except Exception as error:
+            raise self._translate(error) from error
+        if chunk is not None and not isinstance(chunk, dict):
+            raise UnreadableError
+        return chunk
+
+    def _take(self, chunk: dict[str, Any]) -> str:
+        """Notes what a chunk tells, and returns the text in it."""
+        self.usage = usage_in(chunk) or self.usage
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            if self.usage is None:
+                raise UnreadableError
+            return ""
+        choice = choices[0] if choices and isinstance(choices[0], dict) else {}
+        text = text_in(choice)
+        reason = choice.get("finish_reason")
+        if reason == "error":
+            raise ModelError("The model server failed while it answered.", retryable=True)
+        if isinstance(reason, str) and reason:
+            self.finish_reason = FINISH_REASONS.get(reason, FinishReason.STOP)
+        self._characters += len(text)
+        if self._characters > MAX_CHARACTERS:
+            raise ModelError(f"The model server wrote more than {MAX_CHARACTERS} characters.")
+        return text
+
+
+def text_in(choice: dict[str, Any]) -> str:
+    """Returns the text of one choice of either API; what a model says when it refuses is text too."""
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        delta = {}
+    for text in (choice.get("text"), delta.get("content"), delta.get("refusal")):
+        if isinstance(text, str) and text:
+            return text
+    return ""
+
+
+def usage_in(answer: dict[str, Any]) -> Usage | None:
+    """Returns the usage that a chunk or an answer tells, or None if it tells none that makes sense."""
+    usage = answer.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens", 0))
+    if read is None or written is None:
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    return Usage(
+        UsageSource.PROVIDER,
+        input_tokens=read,
+        cached_input_tokens=None if cached is None else min(cached, read),
+        output_tokens=written,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
