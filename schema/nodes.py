@@ -63,8 +63,13 @@ def parse_id(value: str) -> tuple[str, str]:
     except (ValueError, binascii.Error):
         type_name, row_id = "", ""
     if not type_name.isalnum() or len(row_id) != 32 or not row_id.isalnum():
-        raise InvalidInputError(f"{value[:100]!r} is not an id of this server.", constraint="id")
+        raise unknown_id(value)
     return type_name, row_id
+
+
+def unknown_id(value: str) -> InvalidInputError:
+    """Returns the error for an id that this server never gave out."""
+    return InvalidInputError(f"{value[:100]!r} is not an id of this server.", constraint="id")
 
 
 def row_id(value: str, type_name: str, *, path: tuple[str, ...] | None = None) -> str:

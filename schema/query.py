@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import strawberry
 
 from db.filters import ModelFilter
-from engine.errors import InvalidInputError, NotFoundError
+from engine.errors import InvalidInputError
+from resolvers import keys as key_resolvers
 from resolvers import models as model_resolvers
 from resolvers.context import Context
-from schema.access import ANYONE, Info, field, require
+from schema.access import ANYONE, Info, Needed, field, require
 from schema.directives import ListSize
 from schema.enums import Scope
 from schema.keys import Viewer
 from schema.models import Model, ModelFilterInput, ModelOrderField, ModelOrderInput, ModelRefInput
-from schema.nodes import Node, parse_id, row_id, shaped
+from schema.nodes import Node, global_id, parse_id, row_id, shaped, unknown_id
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, OrderDirection, window
 from schema.prediction_lists import Filter, OrderBy, predictions_page
 from schema.predictions import Prediction
@@ -26,13 +28,33 @@ MAX_NODES = 100
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
 
+Read = Callable[[Context, str], Awaitable[Any]]
+
+
+def _loaded(loader: str) -> Read:
+    async def read(context: Context, key: str) -> Any:
+        return await getattr(context.loaders, loader).load(key)
+
+    return read
+
+
+async def _own_project(context: Context, key: str) -> Any:
+    return await key_resolvers.own_project(context) if key == context.viewer.project_id else None
+
+
+async def _viewer(context: Context, key: str) -> Any:
+    return context.viewer if global_id("Viewer", key) == Viewer.from_row(context.viewer).id else None
+
+
 # What reads each type of node, and the scope that it needs.
-NODES = {
-    "Model": (Scope.MODELS_READ, "model"),
-    "ModelVersion": (Scope.MODELS_READ, "version"),
-    "Prediction": (Scope.PREDICTIONS_READ, "prediction"),
-    "ApiKey": (Scope.KEYS_ADMIN, "api_key"),
-    "WebhookDelivery": (Scope.JOBS_READ, "delivery"),
+NODES: Mapping[str, tuple[Needed, Read]] = {
+    "Model": (Scope.MODELS_READ, _loaded("model")),
+    "ModelVersion": (Scope.MODELS_READ, _loaded("version")),
+    "Prediction": (Scope.PREDICTIONS_READ, _loaded("prediction")),
+    "ApiKey": (Scope.KEYS_ADMIN, _loaded("api_key")),
+    "Project": (ANYONE, _own_project),
+    "Viewer": (ANYONE, _viewer),
+    "WebhookDelivery": (Scope.JOBS_READ, _loaded("delivery")),
 }
 
 
@@ -55,11 +77,12 @@ class Query:
         info: Info,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 global ids.")],
     ) -> list[Node | None]:
-        """Loads nodes, those of a type together."""
+        """Loads nodes, those of a type together; one that can not be loaded is null, with its own error."""
         if len(ids) > MAX_NODES:
             message = f"At most {MAX_NODES} ids can be asked for at once."
             raise InvalidInputError(message, path=("ids",), constraint="maxItems", received=len(ids))
-        return list(await asyncio.gather(*(_node(info.context, id) for id in ids)))
+        loads = (_node(info.context, id) for id in ids)
+        return cast(list[Node | None], await asyncio.gather(*loads, return_exceptions=True))
 
     @field(ANYONE, "Who is asking.")
     async def viewer(self, info: Info) -> Viewer | None:
@@ -125,7 +148,7 @@ class Query:
 async def _node(context: Context, id: strawberry.ID) -> Any:
     type_name, key = parse_id(id)
     if type_name not in NODES:
-        raise NotFoundError(f"There is no type of node {type_name!r}.", path=("id",))
-    needed, loader = NODES[type_name]
+        raise unknown_id(id)
+    needed, read = NODES[type_name]
     require(context, needed)
-    return shaped(type_name, await getattr(context.loaders, loader).load(key))
+    return shaped(type_name, await read(context, key))

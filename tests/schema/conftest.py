@@ -1,0 +1,27 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from db.session import Database
+from tests.schema.graph import Caller, Graph, opened_graph
+
+
+@pytest.fixture
+async def graph(database: Database, sqlite_url: str) -> AsyncIterator[Graph]:
+    """The application on SQLite, without models."""
+    async with opened_graph(database, sqlite_url) as graph:
+        yield graph
+
+
+@pytest.fixture
+async def any_graph(any_database: Database) -> AsyncIterator[Graph]:
+    """The test runs twice: on SQLite, and on PostgreSQL."""
+    url = any_database.url.render_as_string(hide_password=False)
+    async with opened_graph(any_database, url) as graph:
+        yield graph
+
+
+@pytest.fixture
+async def caller(graph: Graph) -> Caller:
+    """A key of a project that may do everything, on SQLite."""
+    return await graph.caller()
