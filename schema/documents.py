@@ -6,11 +6,11 @@ the variables too is reckoned per request.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -50,7 +50,7 @@ class Prepared:
     operations: Mapping[str, OperationDefinitionNode]
     _comparisons: float | None = None
     _errors: dict[tuple[int, bool], list[GraphQLError]] = field(default_factory=dict)
-    _costs: OrderedDict[tuple[object, ...], Reckoning] = field(default_factory=OrderedDict)
+    _costs: LRUCache[tuple[object, ...], Reckoning] = field(default_factory=lambda: LRUCache(CACHED_COSTS))
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation to run; None when the name is unknown, or left out where there are several."""
@@ -94,8 +94,6 @@ class Prepared:
         found = self._costs.get(key)
         if found is None:
             found = self._costs[key] = reckon(rules, self.document, operation, variables, page)
-            if len(self._costs) > CACHED_COSTS:
-                self._costs.popitem(last=False)
         return found
 
 
@@ -103,9 +101,14 @@ class PreparedDocuments:
     """The documents used last, bounded by their tokens."""
 
     def __init__(self, capacity: int = CACHED_TOKENS) -> None:
-        self.capacity = capacity
-        self.tokens = 0
-        self._documents: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
+        self._documents: LRUCache[tuple[str, int], Prepared] = LRUCache(
+            capacity, getsizeof=lambda prepared: prepared.tokens
+        )
+
+    @property
+    def tokens(self) -> float:
+        """How many tokens are kept."""
+        return self._documents.currsize
 
     def prepare(self, text: str, max_tokens: int) -> Prepared:
         """Return the parsed and measured document.
@@ -116,12 +119,10 @@ class PreparedDocuments:
         key = (text, max_tokens)
         found = self._documents.get(key)
         if found is not None:
-            self._documents.move_to_end(key)
             return found
-        prepared = self._documents[key] = _prepare(text, max_tokens)
-        self.tokens += prepared.tokens
-        while self.tokens > self.capacity:
-            self.tokens -= self._documents.popitem(last=False)[1].tokens
+        prepared = _prepare(text, max_tokens)
+        if prepared.tokens <= self._documents.maxsize:
+            self._documents[key] = prepared
         return prepared
 
 

@@ -18,7 +18,12 @@
 `renew_loaders()`. What is put into `session.response_headers` is sent with the answer over HTTP.
 """
 
-from foretell.graphql.documents import MemoryDocumentStore, PersistedDocuments, read_manifest
+from foretell.graphql.documents import (
+    MemoryDocumentStore,
+    PersistedDocuments,
+    RedisDocumentStore,
+    read_manifest,
+)
 from foretell.graphql.options import TransportOptions
 from foretell.graphql.router import GraphQLEndpoint
 from foretell.graphql.session import Authenticate, Context, MakeContext, Revocation, Session
@@ -30,6 +35,7 @@ __all__ = [
     "MakeContext",
     "MemoryDocumentStore",
     "PersistedDocuments",
+    "RedisDocumentStore",
     "Revocation",
     "Session",
     "TransportOptions",

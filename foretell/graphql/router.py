@@ -47,7 +47,7 @@ class GraphQLEndpoint:
             documents=documents or PersistedDocuments(MemoryDocumentStore()),
             public_fields=public_fields,
         )
-        streams = EventStreams(self.operations, options, endings, by_address)
+        streams = EventStreams(self.operations, options, endings, by_address, by_key)
         self.http = HTTPTransport(self.operations, options, streams, page)
         self.websocket = WebSocketTransport(self.operations, options, endings, by_address, by_key)
 

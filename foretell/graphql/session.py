@@ -27,6 +27,11 @@ class Session:
     response_headers: dict[str, str] = field(default_factory=dict)
     """What resolvers add to the answer; read over HTTP only."""
 
+    @property
+    def holder(self) -> str:
+        """Whom connections are counted for: a key, or a user; "" for nobody."""
+        return (self.viewer.api_key_id or self.viewer.display_name) if self.viewer else ""
+
 
 class Context(OperationContext, Protocol):
     """What the transport needs of the application's context, beyond what the schema reads."""

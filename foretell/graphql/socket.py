@@ -167,18 +167,17 @@ class Socket:
             raise Close(FORBIDDEN, str(refused)) from refused
         if viewer is None:
             raise Close(FORBIDDEN, NO_CREDENTIAL)
-        self._hold(viewer)
         self.session = replace(self.session, viewer=viewer)
+        self._hold(viewer)
         self.acknowledged = True
         await self._send({"type": "connection_ack"})
 
     def _hold(self, viewer: Viewer) -> None:
-        key = viewer.api_key_id or viewer.display_name
         try:
-            self.by_key.require_room(key)
+            self.by_key.require_room(self.session.holder)
         except Refused as refused:
             raise Close(TRY_AGAIN_LATER, str(refused)) from refused
-        self.held.enter_context(self.by_key.held(key))
+        self.held.enter_context(self.by_key.held(self.session.holder))
         self.ending = asyncio.create_task(self._wait_for_ending(viewer))
 
     async def _subscribe(self, key: str, body: Any) -> None:

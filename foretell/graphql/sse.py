@@ -44,6 +44,7 @@ class EventStreams:
     options: TransportOptions
     endings: Endings
     by_address: ConnectionCap
+    by_key: ConnectionCap
 
     async def respond(self, method: str, asked: OperationRequest, session: Session) -> Response:
         """Return the stream of an operation's results.
@@ -52,6 +53,7 @@ class EventStreams:
         told by the stream's first event, as the protocol wants.
         """
         self.by_address.require_room(session.address)
+        self.by_key.require_room(session.holder)
         context = self.operations.make_context(session)
         text = await self.operations.text(asked, context.limits)
         self.operations.require_viewer(text, asked, session.viewer, context.limits)
@@ -64,7 +66,7 @@ class EventStreams:
         self, text: str, asked: OperationRequest, session: Session, context: Context
     ) -> AsyncGenerator[bytes, None]:
         results = self._results(text, asked, context)
-        with self.by_address.held(session.address):
+        with self.by_address.held(session.address), self.by_key.held(session.holder):
             async with aclosing(self._guarded(results, session)) as events:
                 async for event in events:
                     yield event

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import orjson
@@ -13,9 +15,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from foretell.graphql import MemoryDocumentStore, PersistedDocuments, read_manifest
-from foretell.graphql.documents import ManifestError
+from foretell.graphql import MemoryDocumentStore, PersistedDocuments, RedisDocumentStore, read_manifest
+from foretell.graphql.documents import DocumentStore, ManifestError
+from foretell.graphql.documents.memory import OVERHEAD
 from tests.foretell.graphql_service import KEY, Service, serving
+from tests.services import redis_url
 
 QUERY = "query Hello { hello }"
 HASH = sha256(QUERY.encode()).hexdigest()
@@ -193,8 +197,64 @@ def test_a_manifest_that_is_missing_is_named(tmp_path: Path) -> None:
         read_manifest(tmp_path / "manifest.json")
 
 
-async def test_the_store_forgets_first_what_was_used_longest_ago() -> None:
-    store = MemoryDocumentStore(documents=2)
+# ──────────── the stores
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[DocumentStore]:
+    """Every store that ships, empty."""
+    if request.param == "memory":
+        made: DocumentStore = MemoryDocumentStore()
+    else:
+        made = RedisDocumentStore(await redis_url(), prefix=f"test:{uuid4().hex}", ttl_seconds=60)
+    yield made
+    await made.close()
+
+
+async def test_a_store_gives_back_what_was_put(store: DocumentStore) -> None:
+    await store.put(HASH, QUERY + " # é")
+    await store.put("other", OTHER)
+
+    assert await store.get(HASH) == QUERY + " # é"
+    assert await store.get("other") == OTHER
+    assert await store.get("unknown") is None
+
+
+async def test_a_store_takes_a_document_twice(store: DocumentStore) -> None:
+    for _ in range(2):
+        await store.put(HASH, QUERY)
+
+    assert await store.get(HASH) == QUERY
+
+
+async def test_documents_are_shared_over_redis_and_forgotten_in_the_end() -> None:
+    url, prefix = await redis_url(), f"test:{uuid4().hex}"
+    one, other = (RedisDocumentStore(url, prefix=prefix, ttl_seconds=1) for _ in range(2))
+
+    await one.put(HASH, QUERY)
+    shared = await other.get(HASH)
+    await asyncio.sleep(1.2)
+
+    assert shared == QUERY
+    assert await other.get(HASH) is None
+    await one.close()
+    await other.close()
+
+
+async def test_without_redis_documents_are_sent_again() -> None:
+    away = RedisDocumentStore("redis://127.0.0.1:1/0")
+    service = Service(options={"documents": PersistedDocuments(away)})
+
+    sent = await post(service, {"query": QUERY, **APQ})
+    asked = await post(service, APQ)
+
+    assert sent.json()["data"] == {"hello": "hello world"}
+    assert code(asked) == "PERSISTED_QUERY_NOT_FOUND"
+    await away.close()
+
+
+async def test_the_memory_store_forgets_first_what_was_used_longest_ago() -> None:
+    store = MemoryDocumentStore(size=2 * (OVERHEAD + 1))
     await store.put("a", "A")
     await store.put("b", "B")
     await store.get("a")
@@ -204,11 +264,10 @@ async def test_the_store_forgets_first_what_was_used_longest_ago() -> None:
     assert [await store.get(key) for key in "abc"] == ["A", None, "C"]
 
 
-async def test_the_store_is_bounded_in_size() -> None:
-    store = MemoryDocumentStore(size=10)
+async def test_the_memory_store_does_not_keep_what_is_larger_than_itself() -> None:
+    store = MemoryDocumentStore(size=2 * OVERHEAD)
 
-    await asyncio.gather(*(store.put(str(number), "x" * 4) for number in range(100)))
-    await store.put("99", "y" * 4)
+    await store.put("small", "x")
+    await store.put("large", "x" * 2 * OVERHEAD)
 
-    kept = [key for key in map(str, range(100)) if await store.get(key)]
-    assert kept == ["98", "99"]
+    assert [await store.get(key) for key in ("small", "large")] == ["x", None]

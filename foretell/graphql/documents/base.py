@@ -13,3 +13,6 @@ class DocumentStore(Protocol):
 
     async def put(self, sha256: str, document: str) -> None:
         """Keep the document, whose hash the caller has checked."""
+
+    async def close(self) -> None:
+        """Let go of everything."""

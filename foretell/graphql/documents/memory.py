@@ -1,29 +1,34 @@
-"""A document store in this process: the documents used last, bounded in number and size."""
+"""A document store in this process: the documents used last, bounded in size."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from cachetools import LRUCache
+
+OVERHEAD = 250
+"""What an entry takes beside its characters: the hash and the bookkeeping."""
 
 
 class MemoryDocumentStore:
-    """Keeps at most `documents` documents and `size` characters; forgets first what was used longest ago."""
+    """Keeps documents of so many characters together; forgets first what was used longest ago."""
 
-    def __init__(self, *, documents: int = 5_000, size: int = 8 * 1024 * 1024) -> None:
-        self.documents = documents
-        self.size = size
-        self._held = 0
-        self._documents: OrderedDict[str, str] = OrderedDict()
+    def __init__(self, *, size: int = 8 * 1024 * 1024) -> None:
+        self._documents: LRUCache[str, str] = LRUCache(
+            size, getsizeof=lambda document: len(document) + OVERHEAD
+        )
 
     async def get(self, sha256: str) -> str | None:
-        """Return the document and count it as used."""
-        document = self._documents.get(sha256)
-        if document is not None:
-            self._documents.move_to_end(sha256)
-        return document
+        """See `DocumentStore`."""
+        return self._documents.get(sha256)
 
     async def put(self, sha256: str, document: str) -> None:
-        """Keep the document, and drop as many others as its size needs."""
-        self._held += len(document) - len(self._documents.pop(sha256, ""))
-        self._documents[sha256] = document
-        while self._held > self.size or len(self._documents) > self.documents:
-            self._held -= len(self._documents.popitem(last=False)[1])
+        """See `DocumentStore`; a document larger than the store is not kept."""
+        if _size(document) <= self._documents.maxsize:
+            self._documents[sha256] = document
+
+    async def close(self) -> None:
+        """See `DocumentStore`."""
+        self._documents.clear()
+
+
+def _size(document: str) -> int:
+    return len(document) + OVERHEAD
