@@ -36,7 +36,7 @@ async def redis_url() -> str:
     """Returns the URL of the test server, once it has answered. Take a prefix of your own there."""
     client = Redis.from_url(REDIS_URL, socket_connect_timeout=5)
     try:
-        await client.ping()  # type: ignore[misc]
+        await client.ping()
     except RedisError as error:
         missing(f"no Redis server answers at FORETELL_TEST_REDIS_URL: {error}")
     finally:

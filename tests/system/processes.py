@@ -1,0 +1,85 @@
+"""Whole processes, as an operator starts them: `foretell serve` on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_SECONDS = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Server:
+    """A running `foretell serve`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, key: str) -> None:
+        self.process = process
+        self.url = url
+        self.key = key
+
+    @property
+    def socket_url(self) -> str:
+        """Where its WebSocket is."""
+        return f"{self.url.replace('http', 'ws', 1)}/graphql"
+
+    async def ask(self, document: str, **variables: Any) -> dict[str, Any]:
+        """Returns the data of an operation; fails when the answer holds errors."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with httpx.AsyncClient(timeout=60) as client:
+            body = {"query": document, "variables": variables}
+            answer = (await client.post(f"{self.url}/graphql", json=body, headers=headers)).json()
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def kill(self) -> None:
+        """Ends it as the kernel would: at once, with nothing tidied up."""
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def serving(port: int, environment: Mapping[str, str], key: str = "") -> AsyncIterator[Server]:
+    """Starts a server and yields it when it is ready; `key` is the admin key where one was made before."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "foretell",
+        "serve",
+        "--port",
+        str(port),
+        cwd=ROOT,
+        env={**os.environ, "FORETELL_LOG_LEVEL": "warning", **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    try:
+        first_key = "" if key else (await asyncio.wait_for(process.stdout.readline(), START_SECONDS)).decode()
+        server = Server(process, f"http://127.0.0.1:{port}", key or first_key.strip())
+        await _until_ready(server)
+        yield server
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _until_ready(server: Server) -> None:
+    async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
+        while True:
+            assert server.process.returncode is None, "the server ended before it was ready"
+            try:
+                if (await client.get(f"{server.url}/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
