@@ -139,3 +139,19 @@ def test_predict_needs_exactly_one_source_of_input(served: dict[str, str]) -> No
 
     assert result.exit_code == 2
     assert "--record, --file and --data" in result.stderr
+
+
+def test_the_readme_shows_requests_that_work(served: dict[str, str]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    body = re.findall(r"-d '(.*?)'\n", readme, flags=re.DOTALL)[0]
+    record = re.findall(r"--record \\\n *'(.*?)'\n", readme)[0]
+
+    answer = httpx.post(
+        served["FORETELL_URL"] + "/graphql",
+        content=body,
+        headers={"Authorization": f"Bearer {served['FORETELL_API_KEY']}", "Content-Type": "application/json"},
+    ).json()
+    printed = foretell("predict", "diabetes", "--explain", "--record", record, **served)
+
+    value = answer["data"]["predict"]["prediction"]["output"]["results"][0]["value"]
+    assert f"{value:.6g}" in printed.stdout
