@@ -18,13 +18,19 @@ class ModelFilter:
 
 @dataclass(frozen=True, slots=True)
 class PredictionFilter:
-    """Which predictions: each tuple means any of these; times are half open, `since <= t < until`."""
+    """Which predictions: each tuple means any of these; times are half open, `since <= t < until`.
+
+    `finished` leaves out what is still open: what is sorted by its end has to have one.
+    """
 
     status: tuple[str, ...] | None = None
     model_id: tuple[str, ...] | None = None
     model_version_id: tuple[str, ...] | None = None
     api_key_id: tuple[str, ...] | None = None
+    job_id: str | None = None
+    custom_id: tuple[str, ...] | None = None
     cached: bool | None = None
+    finished: bool = False
     since: datetime | None = None
     until: datetime | None = None
 
@@ -37,3 +43,15 @@ class JobFilter:
     model_id: tuple[str, ...] | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFilter:
+    """Which usage, by whole hours, `since <= hour < until`; each tuple means any of these."""
+
+    since: datetime
+    until: datetime
+    model_id: tuple[str, ...] | None = None
+    model_version_id: tuple[str, ...] | None = None
+    api_key_id: tuple[str, ...] | None = None
+    job_id: tuple[str, ...] | None = None

@@ -21,6 +21,7 @@ ForetellError
 │   └── ManyErrors                 several of the above at once
 └── ProcessingError                a prediction FAILED with it
     ├── ModelError                 MODEL_ERROR
+    │   └── ThrottledError         MODEL_OVERLOADED
     ├── ContentFilteredError       CONTENT_FILTERED
     ├── DeadlineError              TIMEOUT
     ├── ExpiredError               EXPIRED
@@ -237,6 +238,13 @@ class ModelError(ProcessingError):
     """The model server failed or gave an answer that can not be used."""
 
     code = ErrorCode.MODEL_ERROR
+
+
+class ThrottledError(ModelError):
+    """The model server has too much to do."""
+
+    code = ErrorCode.MODEL_OVERLOADED
+    retryable = True
 
 
 class ContentFilteredError(ProcessingError):

@@ -47,7 +47,7 @@ class Outcome:
             "finished_at": finished_at,
             "output": self.output,
             "explanation": self.explanation,
-            "error": _error_json(self.error),
+            "error": error_json(self.error),
             "queue_ms": (self.started - accepted) * 1000,
             "inference_ms": self.inference_ms,
             "total_ms": (time.perf_counter() - accepted) * 1000,
@@ -156,7 +156,8 @@ def generates(task: ModelTask) -> bool:
     return task is ModelTask.TEXT_GENERATION
 
 
-def _error_json(error: ProcessingError | None) -> dict[str, Any] | None:
+def error_json(error: ProcessingError | None) -> dict[str, Any] | None:
+    """Returns an error as it is stored with a prediction."""
     if error is None:
         return None
     return {

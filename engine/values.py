@@ -109,6 +109,44 @@ class PredictionStatus(StrEnum):
         return self not in (PredictionStatus.QUEUED, PredictionStatus.RUNNING)
 
 
+class JobStatus(StrEnum):
+    """QUEUED → RUNNING ⇄ PAUSED → CANCELING → SUCCEEDED | FAILED | CANCELED | EXPIRED.
+
+    SUCCEEDED says that every item is terminal, not that none failed; FAILED that the job itself broke.
+    """
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    CANCELING = "CANCELING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job has ended; only a retry of its failed items begins it again."""
+        return self not in (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.CANCELING)
+
+
+class UsageInterval(StrEnum):
+    """How long the buckets of usage are; all begin in UTC."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+    MONTH = "MONTH"
+
+
+class UsageDimension(StrEnum):
+    """What usage can be split by."""
+
+    MODEL = "MODEL"
+    MODEL_VERSION = "MODEL_VERSION"
+    API_KEY = "API_KEY"
+    JOB = "JOB"
+
+
 class FinishReason(StrEnum):
     """Why a generation ended."""
 
@@ -232,3 +270,29 @@ class Usage:
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """An item that came with the request: what to predict from, and its name."""
+
+    custom_id: str | None
+    data: PredictionData
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """What `submitBatch` is asked: items, or an upload that holds them; exactly one is set."""
+
+    model: ModelRef
+    version: VersionRef | None = None
+    items: tuple[BatchItem, ...] | None = None
+    upload_id: str | None = None
+    name: str | None = None
+    priority: int = 5
+    max_concurrency: int | None = None
+    explain: ExplanationMethod | None = None
+    metadata: Any = None
+    callback_url: str | None = None
+    completion_window_seconds: int = 86_400
+    idempotency_key: str | None = None

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from engine.values import Viewer
-from foretell import __version__, graphiql, http
+from foretell import __version__, graphiql, http, uploads
 from foretell.auth import authenticate
 from foretell.context import RequestContext
 from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
@@ -32,6 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.endpoint = endpoint
     app.router.routes.extend(endpoint.routes("/graphql"))
     app.include_router(http.router)
+    app.router.routes.extend(uploads.ROUTES)
     if settings.graphiql:
         app.include_router(graphiql.router)
     return app

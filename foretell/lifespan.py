@@ -31,6 +31,7 @@ from engine.recovery import Recovery
 from engine.registry import Registry
 from engine.runs import Runs
 from engine.serving import Serving
+from engine.signing import Links, link_secret
 from engine.storage.opened import open_storage
 from engine.usage.ledger import Folding
 from engine.webhooks.outbox import Webhooks
@@ -107,7 +108,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await stack.enter_async_context(_in_background(Sender(database, allowed_hosts=hosts).run()))
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
         storage = open_storage(settings.storage_url, settings.data_directory)
-        jobs = Foundation(database, bus, catalog, serving, storage, LocalEngine())
+        links = await open_links(settings, database)
+        jobs = Foundation(database, bus, catalog, serving, storage, LocalEngine(), links, hosts)
         await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
             database=database,
@@ -118,6 +120,14 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             jobs=Jobs.on(jobs),
             webhooks=Webhooks(database),
         )
+
+
+async def open_links(settings: Settings, database: Database) -> Links:
+    """Returns what signs links to this server, at the address of the settings."""
+    secret = None if settings.secret is None else settings.secret.get_secret_value()
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base_url = settings.public_url or f"http://{host}:{settings.port}"
+    return Links(await link_secret(database, secret), base_url)
 
 
 @asynccontextmanager

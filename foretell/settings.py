@@ -113,6 +113,22 @@ class Settings(BaseModel):
         le=3600,
         description="After this long without a sign of life, another process takes up a process's work.",
     )
+    worker_slots: int = Field(
+        default=4,
+        ge=0,
+        le=1024,
+        description="Chunks of jobs that this process runs at once; 0: others run them.",
+    )
+    batch_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="How much of a version's calls at once jobs may take; at least one call.",
+    )
+    public_url: Annotated[str, AfterValidator(_origin)] | None = Field(
+        default=None,
+        description="Where clients reach the server, for links: `https://host`; by default host and port.",
+    )
     log_level: LogLevel = Field(default="info", description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field(default="console", description="`console` or `json`.")
     graphiql: bool = Field(default=True, description="Serves GraphiQL at `/graphql`.")

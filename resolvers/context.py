@@ -8,6 +8,7 @@ from db.session import Database
 from engine.bus.base import Bus
 from engine.catalog import Catalog
 from engine.errors import UnauthenticatedError
+from engine.jobs.service import Jobs
 from engine.keys import Keys
 from engine.predict import Predictor
 from engine.values import Viewer
@@ -24,6 +25,7 @@ class Services:
     catalog: Catalog
     predictor: Predictor
     keys: Keys
+    jobs: Jobs
     webhooks: Webhooks
 
 

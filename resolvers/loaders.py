@@ -14,12 +14,13 @@ from typing import Any, Protocol, TypeVar
 from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.filters import PredictionFilter
+from db.filters import JobFilter, PredictionFilter
 from db.pages import Order, Page, Window
-from db.queries import keys, models, predictions, webhooks
+from db.queries import jobs, keys, models, predictions, webhooks
 from db.session import Database
 from db.tables import (
     ApiKeyRow,
+    JobRow,
     ModelRow,
     ModelVersionRow,
     PredictionRow,
@@ -27,6 +28,8 @@ from db.tables import (
     ProjectRow,
     WebhookDeliveryRow,
 )
+from engine.usage.totals import Durations, Totals
+from resolvers.usage_loads import UsageLoads, UsageOf
 
 MAX_BATCH = 500
 
@@ -45,7 +48,7 @@ Row = TypeVar("Row", bound=HasId)
 
 @dataclass(frozen=True, slots=True)
 class PredictionsOf:
-    """A page of the predictions of a parent: its kind (`"model"`, `"model_version"`) and its id."""
+    """A page of the predictions of a parent: its kind (`"model"`, `"model_version"`, `"job"`) and its id."""
 
     kind: str
     parent_id: str
@@ -71,6 +74,24 @@ class CountOf:
     wanted: PredictionFilter
 
 
+@dataclass(frozen=True, slots=True)
+class JobsOf:
+    """A page of the jobs for a model."""
+
+    model_id: str
+    wanted: JobFilter
+    order: Order
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class JobCountOf:
+    """How many jobs for a model there are."""
+
+    model_id: str
+    wanted: JobFilter
+
+
 class Loaders:
     """The loaders of one operation, for the rows that one project sees."""
 
@@ -83,7 +104,18 @@ class Loaders:
         self.model: DataLoader[str, ModelRow | None] = self._by_id(in_project(models.models_by_id))
         self.version: DataLoader[str, ModelVersionRow | None] = self._by_id(in_project(models.versions_by_id))
         self.prediction: DataLoader[str, PredictionRow | None] = self._by_id(in_project(predictions.by_id))
+        self.job: DataLoader[str, JobRow | None] = self._by_id(in_project(jobs.by_id))
+        self.running_items: DataLoader[str, int] = _loader(self._running_items)
+        self.jobs_of: DataLoader[JobsOf, Page[JobRow]] = _loader(self._jobs_of)
+        self.job_count: DataLoader[JobCountOf, int] = _loader(self._job_counts)
         self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(in_project(webhooks.by_id))
+        loads = UsageLoads(database, project_id)
+        self.usage_of: DataLoader[UsageOf, Totals] = _loader(
+            lambda asked: _grouped(asked, UsageOf.split, loads.totals)
+        )
+        self.durations_of: DataLoader[UsageOf, Durations] = _loader(
+            lambda asked: _grouped(asked, UsageOf.split, loads.durations)
+        )
         self.input: DataLoader[str, Any] = self._blob("input")
         self.output: DataLoader[str, Any] = self._blob("output")
         self.explanation: DataLoader[str, Any] = self._blob("explanation")
@@ -174,6 +206,34 @@ class Loaders:
             connection, kind, ids, self._project_id, wanted
         )
         return [found.get(row_id, 0) for row_id in ids]
+
+
+    async def _running_items(self, job_ids: list[str]) -> list[int]:
+        async with self._database.read() as connection:
+            found = await jobs.running_items(connection, job_ids)
+        return [found.get(job_id, 0) for job_id in job_ids]
+
+    async def _jobs_of(self, asked: list[JobsOf]) -> list[Page[JobRow]]:
+        async with self._database.read() as connection:
+            return await _grouped(
+                asked,
+                lambda key: (key.model_id, (key.wanted, key.order, key.window)),
+                lambda alike, ids: jobs.pages_of_models(connection, ids, self._project_id, *alike),
+            )
+
+    async def _job_counts(self, asked: list[JobCountOf]) -> list[int]:
+        async with self._database.read() as connection:
+            return await _grouped(
+                asked,
+                lambda key: (key.model_id, key.wanted),
+                partial(self._counts_of_jobs, connection),
+            )
+
+    async def _counts_of_jobs(
+        self, connection: AsyncConnection, wanted: JobFilter, model_ids: list[str]
+    ) -> Sequence[int]:
+        found = await jobs.counts_of_models(connection, model_ids, self._project_id, wanted)
+        return [found.get(model_id, 0) for model_id in model_ids]
 
 
 def _loader(load: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]]) -> DataLoader[Key, Value]:

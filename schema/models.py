@@ -17,6 +17,7 @@ from engine.money import from_nanos
 from resolvers import models as resolvers
 from schema.access import NEVER_NULL_ALONE, Info, derived, field
 from schema.enums import BackendKind, ModelTask, Scope, ServingStatus, TensorDatatype
+from schema.job_lists import JobFilterArgument, JobOrder, LazyJob, jobs_of_model
 from schema.nodes import Node, global_id, node_type, row_id, shaped
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, OrderDirection, window
 from schema.prediction_lists import (
@@ -246,6 +247,20 @@ class Model(Node):
         """Loads a page of its predictions."""
         place = (first, after, last, before)
         return await predictions_of(info, "model", self.row.id, filter, order_by, place)
+
+    @field(Scope.JOBS_READ, "The project's jobs for it, newest first.", directives=CONNECTION)
+    async def jobs(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        filter: JobFilterArgument = strawberry.UNSET,
+        order_by: JobOrder = strawberry.UNSET,
+    ) -> Connection[LazyJob] | None:
+        """Loads a page of its jobs."""
+        return await jobs_of_model(info, self.row.id, filter, order_by, (first, after, last, before))
 
 
 @input_type

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated
 
 import strawberry
 
-from engine.errors import ExpectedError
 from resolvers import keys as key_resolvers
 from resolvers import predictions as prediction_resolvers
 from resolvers import webhooks as webhook_resolvers
 from schema.access import Info, mutation
+from schema.answering import answering
 from schema.directives import Cost
 from schema.enums import Scope
-from schema.errors import UserError, user_errors
+from schema.errors import UserError
+from schema.job_mutations import JobMutations
 from schema.keys import ApiKey
 from schema.nodes import row_id
 from schema.predict import CancelPredictionInput, CancelPredictionPayload, PredictInput, PredictPayload
@@ -28,8 +27,6 @@ from schema.webhooks import (
     RotateWebhookSecretPayload,
     WebhookDelivery,
 )
-
-Resolver = TypeVar("Resolver", bound=Callable[..., Awaitable[Any]])
 
 
 @input_type
@@ -67,24 +64,8 @@ class RevokeApiKeyPayload:
     errors: list[UserError] = strawberry.field(default_factory=list, description="Why it was refused.")
 
 
-def answering(payload: Callable[..., Any]) -> Callable[[Resolver], Resolver]:
-    """Makes a mutation answer what is expected to go wrong in its payload's `errors`."""
-
-    def decorate(resolver: Resolver) -> Resolver:
-        @functools.wraps(resolver)
-        async def answer(self: Any, info: Info, **arguments: Any) -> Any:
-            try:
-                return await resolver(self, info=info, **arguments)
-            except ExpectedError as error:
-                return payload(errors=user_errors(error, info.context.request_id))
-
-        return cast(Resolver, answer)
-
-    return decorate
-
-
 @strawberry.type(description="Everything that can be changed.")
-class Mutation:
+class Mutation(JobMutations):
     """The mutation root."""
 
     @mutation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from db.filters import PredictionFilter
+from engine.errors import InvalidInputError
 from resolvers import predictions as resolvers
 from schema.access import Info
 from schema.enums import PredictionStatus
-from schema.nodes import row_ids, shaped
+from schema.nodes import row_id, row_ids, shaped
 from schema.pages import Connection, OrderDirection, window
 from schema.types import enum_type, given, given_tuple, input_type
 
@@ -48,6 +50,12 @@ class PredictionFilterInput:
     api_key_id: list[strawberry.ID] | None = strawberry.field(
         default=strawberry.UNSET, description="Asked for with any of these keys."
     )
+    job_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Items of this job that no retry has replaced."
+    )
+    custom_id: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Items with any of these names."
+    )
     cached: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Served from the cache, or not."
     )
@@ -66,6 +74,8 @@ class PredictionFilterInput:
             model_id=row_ids(self.model_id, "Model"),
             model_version_id=row_ids(self.model_version_id, "ModelVersion"),
             api_key_id=row_ids(self.api_key_id, "ApiKey"),
+            job_id=row_id(self.job_id, "Job") if self.job_id else None,
+            custom_id=given_tuple(self.custom_id),
             cached=given(self.cached),
             since=given(self.created_at.gte) if self.created_at else None,
             until=given(self.created_at.lt) if self.created_at else None,
@@ -74,15 +84,19 @@ class PredictionFilterInput:
 
 @enum_type
 class PredictionOrderField(StrEnum):
-    """What predictions can be sorted by. FINISHED_AT leaves out those that are not finished."""
+    """What predictions can be sorted by.
+
+    FINISHED_AT leaves out those that are not finished. INDEX is for the items of one job.
+    """
 
     CREATED_AT = "CREATED_AT"
     FINISHED_AT = "FINISHED_AT"
+    INDEX = "INDEX"
 
     @property
     def kinds(self) -> tuple[type, ...]:
         """The types of the values in a place of this order."""
-        return (str,) if self is PredictionOrderField.CREATED_AT else (datetime, str)
+        return {"CREATED_AT": (str,), "FINISHED_AT": (datetime, str), "INDEX": (int,)}[self]
 
 
 @input_type
@@ -103,8 +117,10 @@ async def predictions_page(
     info: Info, filter: PredictionFilterInput | None, order_by: PredictionOrderInput | None, place: Place
 ) -> Connection[Prediction]:
     """Loads a page of the project's predictions, and shapes it."""
-    wanted = filter.value() if filter else PredictionFilter()
     sorting = order_by or NEWEST_FIRST
+    wanted = _wanted(filter, sorting)
+    if sorting.field is PredictionOrderField.INDEX and wanted.job_id is None:
+        raise InvalidInputError("INDEX is an order of one job's items: filter by jobId.", path=("orderBy",))
     descending = sorting.direction is OrderDirection.DESC
     at = window(*place, order=sorting.field, kinds=sorting.field.kinds)
     page = await resolvers.predictions_page(info.context, wanted, sorting.field, descending, at)
@@ -119,15 +135,22 @@ async def predictions_of(
     order_by: PredictionOrderInput | None,
     place: Place,
 ) -> Connection[Prediction]:
-    """Loads a page of the predictions of a model or a version, and shapes it."""
-    wanted = filter.value() if filter else PredictionFilter()
+    """Loads a page of the predictions of a model, a version or a job, and shapes it."""
     sorting = order_by or NEWEST_FIRST
+    wanted = _wanted(filter, sorting)
+    if sorting.field is PredictionOrderField.INDEX and kind != "job" and wanted.job_id is None:
+        raise InvalidInputError("INDEX is an order of one job's items: filter by jobId.", path=("orderBy",))
     descending = sorting.direction is OrderDirection.DESC
     at = window(*place, order=sorting.field, kinds=sorting.field.kinds)
     page = await resolvers.predictions_of(
         info.context, kind, parent_id, wanted, sorting.field, descending, at
     )
     return _connection(page, partial(resolvers.count_predictions_of, info.context, kind, parent_id, wanted))
+
+
+def _wanted(filter: PredictionFilterInput | None, sorting: PredictionOrderInput) -> PredictionFilter:
+    wanted = filter.value() if filter else PredictionFilter()
+    return replace(wanted, finished=sorting.field is PredictionOrderField.FINISHED_AT)
 
 
 def _connection(page: Any, count: Any) -> Connection[Prediction]:

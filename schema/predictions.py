@@ -27,6 +27,7 @@ from schema.scalars import JSON
 from schema.types import object_type
 
 if TYPE_CHECKING:
+    from schema.jobs import Job
     from schema.keys import ApiKey
     from schema.models import Model, ModelVersion
 
@@ -298,6 +299,8 @@ class Prediction(Node):
     finished_at: datetime | None = strawberry.field(description="When it became terminal.")
     cached: bool = strawberry.field(description="Served from the cache: no compute, no cost.")
     attempts: int = strawberry.field(description="Backend calls made, the first included.")
+    index: int | None = strawberry.field(description="An item of a job: its place in the source, from 0.")
+    custom_id: str | None = strawberry.field(description="An item of a job: its name in the source.")
 
     @classmethod
     def from_row(cls, row: PredictionRow) -> Self:
@@ -312,6 +315,8 @@ class Prediction(Node):
             finished_at=row.finished_at,
             cached=row.cached,
             attempts=row.attempts,
+            index=row.item_index,
+            custom_id=row.custom_id,
         )
 
     @derived("Whether cancelPrediction can have an effect, and the viewer may use it.")
@@ -407,6 +412,11 @@ class Prediction(Node):
             overhead_ms=overhead,
             total_ms=row.total_ms,
         )
+
+    @field(Scope.JOBS_READ, "The job that it is an item of; null for one that was asked for alone.")
+    async def job(self, info: Info) -> Annotated[Job, strawberry.lazy("schema.jobs")] | None:
+        """Loads the job."""
+        return shaped("Job", self.row.job_id and await info.context.loaders.job.load(self.row.job_id))
 
     @field(Scope.KEYS_ADMIN, "The key that asked; null for a user's token.")
     async def api_key(self, info: Info) -> Annotated[ApiKey, strawberry.lazy("schema.keys")] | None:

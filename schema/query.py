@@ -17,6 +17,8 @@ from resolvers.context import Context
 from schema.access import ANYONE, Info, Needed, field, require
 from schema.directives import ListSize
 from schema.enums import Scope
+from schema.job_lists import JobFilterArgument, JobOrder, jobs_page
+from schema.jobs import Job
 from schema.keys import Viewer
 from schema.models import Model, ModelFilterInput, ModelOrderField, ModelOrderInput, ModelRefInput
 from schema.nodes import Node, global_id, parse_id, row_id, shaped, unknown_id
@@ -51,6 +53,7 @@ NODES: Mapping[str, tuple[Needed, Read]] = {
     "Model": (Scope.MODELS_READ, _loaded("model")),
     "ModelVersion": (Scope.MODELS_READ, _loaded("version")),
     "Prediction": (Scope.PREDICTIONS_READ, _loaded("prediction")),
+    "Job": (Scope.JOBS_READ, _loaded("job")),
     "ApiKey": (Scope.KEYS_ADMIN, _loaded("api_key")),
     "Project": (ANYONE, _own_project),
     "Viewer": (ANYONE, _viewer),
@@ -143,6 +146,25 @@ class Query:
     ) -> Connection[Prediction] | None:
         """Loads a page of predictions."""
         return await predictions_page(info, filter, order_by, (first, after, last, before))
+
+    @field(Scope.JOBS_READ, "A job by its id; null where it is absent or not visible.")
+    async def job(self, info: Info, id: Id) -> Job | None:
+        """Loads a job."""
+        return shaped("Job", await info.context.loaders.job.load(row_id(id, "Job", path=("id",))))
+
+    @field(Scope.JOBS_READ, "The project's jobs, newest first.", directives=CONNECTION)
+    async def jobs(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        filter: JobFilterArgument = strawberry.UNSET,
+        order_by: JobOrder = strawberry.UNSET,
+    ) -> Connection[Job] | None:
+        """Loads a page of jobs."""
+        return await jobs_page(info, filter, order_by, (first, after, last, before))
 
 
 async def _node(context: Context, id: strawberry.ID) -> Any:

@@ -12,6 +12,7 @@ from engine.errors import InvalidInputError
 from engine.values import Scope
 from resolvers import streams
 from schema.access import Info, subscription
+from schema.job_subscriptions import JobSubscriptions
 from schema.nodes import row_id
 from schema.predictions import Prediction
 from schema.tokens import TokenStreamEvent, shape_event
@@ -20,7 +21,7 @@ Id = Annotated[strawberry.ID, strawberry.argument(description="The prediction's 
 
 
 @strawberry.type(description="A snapshot first, then changes, and a completion at the end.")
-class Subscription:
+class Subscription(JobSubscriptions):
     """The subscription root."""
 
     @subscription(

@@ -8,13 +8,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Update, exists, func, insert, or_, select, text, update
+from sqlalchemy import Update, bindparam, exists, func, insert, or_, select, text, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.queries.jobs import RUNNABLE
 from db.tables.jobs import ChunkRow, JobRow, chunks, jobs
 from db.tables.predictions import predictions
+from db.types import Json
 
 FEEDER_LOCK = 0x666F7266
 ITEM_COLUMNS = tuple(column.key for column in predictions.columns)
@@ -28,17 +29,16 @@ class Candidate:
     job_id: str
     project_id: str
     priority: int
-    max_concurrency: int | None
+    max_chunks: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What of a job is handed out now, by anybody: chunks, and the items in them."""
+    """How many chunks of a job are handed out now, by anybody."""
 
     job_id: str
     project_id: str
     chunks: int
-    items: int
 
 
 async def one_feeder(connection: AsyncConnection) -> None:
@@ -50,8 +50,9 @@ async def one_feeder(connection: AsyncConnection) -> None:
 async def candidates(connection: AsyncConnection, at: datetime, limit: int = 1000) -> Sequence[Candidate]:
     """Finds jobs with a chunk that may start now: by priority, then the oldest first."""
     ready = exists().where(chunks.c.job_id == jobs.c.id, *_pending(at))
-    columns = (jobs.c.id, jobs.c.project_id, jobs.c.priority, jobs.c.max_concurrency)
-    statement = select(*columns).where(jobs.c.status.in_(RUNNABLE), ready)
+    columns = (jobs.c.id, jobs.c.project_id, jobs.c.priority, jobs.c.max_chunks)
+    is_time = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= at)
+    statement = select(*columns).where(jobs.c.status.in_(RUNNABLE), is_time, ready)
     found = await connection.execute(statement.order_by(jobs.c.priority, jobs.c.id).limit(limit))
     return [Candidate(*row) for row in found.all()]
 
@@ -59,10 +60,10 @@ async def candidates(connection: AsyncConnection, at: datetime, limit: int = 100
 async def offered(connection: AsyncConnection) -> Sequence[Offered]:
     """Counts what is handed out, by job."""
     joined = chunks.join(jobs, jobs.c.id == chunks.c.job_id)
-    columns = (jobs.c.id, jobs.c.project_id, func.count(), func.sum(chunks.c.items_left))
+    columns = (jobs.c.id, jobs.c.project_id, func.count())
     statement = select(*columns).select_from(joined).where(chunks.c.state == "offered")
     found = await connection.execute(statement.group_by(jobs.c.id, jobs.c.project_id))
-    return [Offered(job_id, project_id, number, int(items)) for job_id, project_id, number, items in found]
+    return [Offered(*row) for row in found.all()]
 
 
 async def offered_by(connection: AsyncConnection, feeder: str) -> int:
@@ -130,6 +131,12 @@ async def give_back(
     return (await connection.execute(changes)).rowcount == 1
 
 
+async def hand_back(connection: AsyncConnection, chunk: ChunkRow, not_before: datetime) -> None:
+    """Makes a chunk that was begun in vain pending again, as it was."""
+    changes = {"state": "pending", "owner": None, "offered_at": None, "starts": chunks.c.starts - 1}
+    await connection.execute(_fenced(chunk).values(not_before=not_before, **changes))
+
+
 async def add_items(connection: AsyncConnection, rows: Sequence[Sequence[Any]]) -> None:
     """Stores predictions of items: for each the values of `ITEM_COLUMNS`, as the database keeps them.
 
@@ -138,11 +145,20 @@ async def add_items(connection: AsyncConnection, rows: Sequence[Sequence[Any]]) 
     await connection.exec_driver_sql(_insert_items(connection.dialect), [tuple(row) for row in rows])
 
 
-async def reopen(connection: AsyncConnection, job_id: str, first: int, tries: Mapping[str, int]) -> None:
-    """Makes a chunk that is done pending again for some of its items."""
-    ended = (chunks.c.job_id == job_id, chunks.c.first == first)
-    changes = {"state": "pending", "starts": 0, "tries": dict(tries), "items_left": len(tries)}
-    await connection.execute(update(chunks).where(*ended).values(not_before=None, **changes))
+async def reopen(connection: AsyncConnection, job_id: str, parts: Mapping[int, Mapping[str, int]]) -> None:
+    """Makes chunks that have ended, known by their first items, pending again for some of their items."""
+    ended = (chunks.c.job_id == job_id, chunks.c.first == bindparam("chunk_first"))
+    changes = {"state": "pending", "not_before": None, "starts": 0}
+    statement = (
+        update(chunks)
+        .where(*ended)
+        .values(**changes, tries=bindparam("new_tries", type_=Json), items_left=bindparam("new_left"))
+    )
+    rows = [
+        {"chunk_first": first, "new_tries": dict(tries), "new_left": len(tries)}
+        for first, tries in parts.items()
+    ]
+    await connection.execute(statement, rows)
 
 
 async def firsts(connection: AsyncConnection, job_id: str) -> Sequence[int]:

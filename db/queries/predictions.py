@@ -10,17 +10,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, Select, Update, func, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Update,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import PredictionFilter
 from db.pages import Order, Page, Window, read_page, read_page_per_parent
 from db.tables.base import columns_but
+from db.tables.jobs import jobs
 from db.tables.models import model_versions, models
 from db.tables.predictions import PredictionRow, predictions
 from db.types import Time, first_id_at
 
 OPEN = ("QUEUED", "RUNNING")
+UNLUCKY = predictions.c.status != literal_column("'SUCCEEDED'")  # spelled out, for the partial index
 CHUNK = 1000
 LARGE = ("input", "output", "explanation")
 
@@ -30,15 +44,17 @@ LISTED = columns_but(predictions, *LARGE)
 ORDERS: Mapping[str, tuple[Column[Any], ...]] = {
     "CREATED_AT": (predictions.c.id,),
     "FINISHED_AT": (predictions.c.finished_at, predictions.c.id),
+    "INDEX": (predictions.c.item_index,),  # unique in a job
 }
 PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
     "model": (predictions.c.model_id, models.c.id),
     "model_version": (predictions.c.model_version_id, model_versions.c.id),
+    "job": (predictions.c.job_id, jobs.c.id),
 }
 
 
 def order(name: str, *, descending: bool) -> Order:
-    """Returns the order of predictions by CREATED_AT, or of the finished ones by FINISHED_AT."""
+    """Returns the order of predictions by CREATED_AT, FINISHED_AT (the finished ones) or INDEX (a job's)."""
     return Order(name, ORDERS[name], descending)
 
 
@@ -81,7 +97,7 @@ async def pages_of(
     window: Window,
 ) -> list[Page[PredictionRow]]:
     """Reads a page of a project's predictions for each of some parents (a key of `PARENTS`)."""
-    statement = _filtered(select(*LISTED), project_id, wanted, sorting)
+    statement = _filtered(select(*LISTED), project_id, wanted, sorting).where(*_current(parent))
     return await read_page_per_parent(connection, statement, PARENTS[parent], parent_ids, sorting, window)
 
 
@@ -100,7 +116,8 @@ async def counts_of(
 ) -> Mapping[str, int]:
     """Counts a project's predictions for each of some parents."""
     foreign, _ = PARENTS[parent]
-    statement = _filtered(select(foreign, func.count()), project_id, wanted).where(foreign.in_(parent_ids))
+    counted = _filtered(select(foreign, func.count()), project_id, wanted).where(*_current(parent))
+    statement = counted.where(foreign.in_(parent_ids))
     return {key: number for key, number in (await connection.execute(statement.group_by(foreign))).all()}
 
 
@@ -116,16 +133,27 @@ def _filtered(
 def _conditions(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
     any_of: list[ColumnElement[bool]] = [
         predictions.c[name].in_(values)
-        for name in ("status", "model_id", "model_version_id", "api_key_id")
+        for name in ("status", "model_id", "model_version_id", "api_key_id", "custom_id")
         if (values := getattr(wanted, name)) is not None
     ]
+    if wanted.job_id is not None:
+        any_of += [predictions.c.job_id == wanted.job_id, *_current("job")]
+    if wanted.status is not None and "SUCCEEDED" not in wanted.status:
+        any_of.append(UNLUCKY)
     if wanted.cached is not None:
         any_of.append(predictions.c.cached.is_(wanted.cached))
+    if wanted.finished:
+        any_of.append(predictions.c.finished_at.is_not(None))
     if wanted.since is not None:
         any_of.append(predictions.c.id >= first_id_at(wanted.since))
     if wanted.until is not None:
         any_of.append(predictions.c.id < first_id_at(wanted.until))
     return any_of
+
+
+def _current(parent: str) -> list[ColumnElement[bool]]:
+    """A job's predictions are those that a retry has not replaced."""
+    return [~predictions.c.is_replaced] if parent == "job" else []
 
 
 async def start(

@@ -36,7 +36,8 @@ class JobRow(SQLModel, table=True):
     status: str = Field(default="QUEUED", max_length=16)
     status_reason: str | None = Field(default=None)
     priority: int = Field(default=5)
-    max_concurrency: int | None = Field(default=None)
+    # How many chunks of it may be handed out at once; null is any number.
+    max_chunks: int | None = Field(default=None)
     explain: str | None = Field(default=None, max_length=16)
     callback_url: str | None = Field(default=None, max_length=2048)
     meta: Any = Field(default=None, sa_type=Json, nullable=True)
@@ -57,6 +58,8 @@ class JobRow(SQLModel, table=True):
     started_at: datetime | None = Field(default=None, sa_type=Time)
     finished_at: datetime | None = Field(default=None, sa_type=Time)
     deadline_at: datetime = Field(sa_type=Time)
+    # The version has too much to do: nothing of the job starts before.
+    not_before: datetime | None = Field(default=None, sa_type=Time)
     # While CANCELING: since when, and the terminal status it takes when its last chunk has ended.
     ending_at: datetime | None = Field(default=None, sa_type=Time)
     ends_as: str | None = Field(default=None, max_length=16)

@@ -17,6 +17,10 @@ class StorageError(Exception):
     """The place where files are kept does not work now, or does not have this file."""
 
 
+class MissingFileError(StorageError):
+    """There is no such file, and waiting will not bring it."""
+
+
 class Writing(Protocol):
     """A file on its way in."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.storage.base import BLOCK, StorageError
+from engine.storage.base import BLOCK, MissingFileError, StorageError
 
 
 class DirectoryStorage:
@@ -93,6 +93,6 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise StorageError(f"There is no file {key!r}.") from None
+        raise MissingFileError(f"There is no file {key!r}.") from None
     except OSError as error:
         raise StorageError(f"The file {key!r} can not be used: {error.strerror}.") from error

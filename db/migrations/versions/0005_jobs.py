@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("status_reason", sa.String(), nullable=True),
         sa.Column("priority", sa.Integer(), nullable=False),
-        sa.Column("max_concurrency", sa.Integer(), nullable=True),
+        sa.Column("max_chunks", sa.Integer(), nullable=True),
         sa.Column("explain", sa.String(16), nullable=True),
         sa.Column("callback_url", sa.String(2048), nullable=True),
         sa.Column("meta", types.Json(), nullable=True),
@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("started_at", types.Time(), nullable=True),
         sa.Column("finished_at", types.Time(), nullable=True),
         sa.Column("deadline_at", types.Time(), nullable=False),
+        sa.Column("not_before", types.Time(), nullable=True),
         sa.Column("ending_at", types.Time(), nullable=True),
         sa.Column("ends_as", sa.String(16), nullable=True),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,105 @@
+"""Chunk: the items that one worker runs together, what has come of them, and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from db.tables import ChunkRow, JobRow
+from db.types import new_id, now
+from engine.errors import ProcessingError, ThrottledError
+from engine.jobs.lines import Item
+from engine.outcome import Outcome
+from engine.serving import Served
+from engine.values import PredictionStatus
+
+MAX_TRIES = 3
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 60.0
+THROTTLED_SECONDS = 5.0
+"""How long a version is left alone that has too much to do and does not say for how long."""
+
+
+@dataclass(slots=True)
+class Running:
+    """One item, on its way; `place` is its index in the job."""
+
+    id: str
+    place: int
+    item: Item
+    tries: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One item that has a result which stays."""
+
+    running: Running
+    outcome: Outcome
+    ended_at: datetime
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A begun chunk. Items move from `left` to `ended`; what is left when it is cut runs again."""
+
+    row: ChunkRow
+    job: JobRow
+    served: Served
+    left: dict[int, Running] = field(default_factory=dict)
+    ended: list[Ended] = field(default_factory=list)
+    wait_seconds: float = 0.0
+    is_throttled: bool = False
+
+    def begin(self, items: Sequence[Item]) -> None:
+        """Takes the items of the chunk's part of the source; those that ended before are not run again."""
+        started_at = now()
+        tries = self.row.tries
+        for offset, item in enumerate(items):
+            place = self.row.first + offset
+            if tries is None or str(place) in tries:
+                tried = 0 if tries is None else tries[str(place)]
+                self.left[place] = Running(new_id(), place, item, tried, started_at)
+
+    def end(self, running: Running, outcome: Outcome, jitter: float) -> None:
+        """Takes an item's outcome: one that may be better next time is tried again, up to three times.
+
+        Being throttled does not count. `jitter`, 0 to 1, spreads those that wait.
+        """
+        error = outcome.error
+        if isinstance(error, ThrottledError):
+            self.wait(error.retry_after_seconds or THROTTLED_SECONDS)
+            return
+        running.tries += 1
+        if error is not None and error.retryable and running.tries < MAX_TRIES:
+            backoff = FIRST_WAIT_SECONDS * 2 ** (running.tries - 1) * (0.5 + jitter)
+            self._wait(max(backoff, error.retry_after_seconds or 0.0))
+            return
+        del self.left[running.place]
+        self.ended.append(Ended(running, outcome, now()))
+
+    def give_up(self, error: ProcessingError) -> None:
+        """Ends every item that is left with an error."""
+        for running in list(self.left.values()):
+            running.tries = MAX_TRIES
+            self.end(running, Outcome(PredictionStatus.FAILED, error=error), 0.0)
+
+    def wait(self, seconds: float) -> None:
+        """Leaves what is left alone for some seconds, and all of the job: the version has too much to do."""
+        self.is_throttled = True
+        self._wait(seconds)
+
+    @property
+    def tries(self) -> dict[str, int]:
+        """The items that are left, with how often each was tried."""
+        return {str(place): running.tries for place, running in self.left.items()}
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When what is left may be tried again."""
+        return now() + timedelta(seconds=self.wait_seconds) if self.wait_seconds else None
+
+    def _wait(self, seconds: float) -> None:
+        self.wait_seconds = max(self.wait_seconds, seconds)

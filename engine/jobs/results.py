@@ -1,0 +1,110 @@
+"""Results: what came of a chunk goes into one transaction: its state, its items, its job's counts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.errors import DatabaseUnavailableError
+from db.queries import chunks as queries
+from db.queries import jobs as job_queries
+from db.session import Database
+from db.tables import ChunkRow, JobRow
+from db.types import now
+from engine.bus.base import Bus
+from engine.jobs.chunk import Chunk
+from engine.jobs.endings import close_chunks
+from engine.jobs.rows import SEQUENCE, Row, item_rows
+from engine.values import JobStatus, PredictionStatus
+
+log = logging.getLogger(__name__)
+
+STORE_TRIES = 5
+RATE_SECONDS = 2.0
+
+
+class Results:
+    """Stores chunks one after the other: other writers of this process wait for one of them at most."""
+
+    def __init__(self, database: Database, bus: Bus) -> None:
+        self._database = database
+        self._bus = bus
+        self._turn = asyncio.Lock()
+
+    async def store(self, chunk: Chunk) -> None:
+        """Stores a chunk's results if it is still this worker's, and tells the watchers of its job.
+
+        A database that stays away leaves the chunk as it is: it will be offered again.
+        """
+        rows = await asyncio.to_thread(item_rows, chunk)
+        for tried in range(STORE_TRIES):
+            try:
+                async with self._turn, self._database.write() as connection:
+                    job = await _store(connection, chunk, rows)
+                break
+            except DatabaseUnavailableError:
+                await asyncio.sleep(0.1 * 2**tried)
+        else:
+            log.error("chunk %s could not be stored; it will run again", chunk.row.id)
+            return
+        if job is not None:
+            self._bus.announce(f"job:{job.id}", job.sequence + len(rows))
+
+    async def give_back(self, row: ChunkRow, wait_seconds: float) -> None:
+        """Makes a chunk that could not run pending again, after a while."""
+        not_before = now() + timedelta(seconds=wait_seconds)
+        async with self._database.write() as connection:
+            await queries.hand_back(connection, row, not_before)
+
+
+async def _store(connection: AsyncConnection, chunk: Chunk, rows: Sequence[Row]) -> JobRow | None:
+    """Returns the job as it was before, None where the chunk was not the caller's to end."""
+    job = await job_queries.lock(connection, chunk.job.id)
+    goes_on = bool(chunk.left) and job.status != JobStatus.CANCELING
+    if goes_on:
+        is_mine = await queries.give_back(connection, chunk.row, chunk.tries, chunk.not_before)
+    else:
+        is_mine = await queries.finish(connection, chunk.row, "canceled" if chunk.left else "done")
+    if not is_mine:
+        return None
+    await add_finished(connection, job, rows)
+    at = now()
+    changes = _counts(chunk, job, canceled=0 if goes_on else len(chunk.left)) | _rate(job, len(rows), at)
+    if goes_on and chunk.is_throttled:
+        changes["not_before"] = chunk.not_before
+    await close_chunks(connection, job, 0 if goes_on else 1, changes, at, job.ends_as)
+    return job
+
+
+async def add_finished(connection: AsyncConnection, job: JobRow, rows: Sequence[Row]) -> None:
+    """Stores items that have ended, numbered in this order; what goes with a result goes in here."""
+    for number, row in enumerate(rows, job.sequence + 1):
+        row[SEQUENCE] = number
+    if rows:
+        await queries.add_items(connection, rows)
+
+
+def _counts(chunk: Chunk, job: JobRow, *, canceled: int) -> dict[str, Any]:
+    succeeded = sum(ended.outcome.status is PredictionStatus.SUCCEEDED for ended in chunk.ended)
+    return {
+        "sequence": job.sequence + len(chunk.ended),
+        "succeeded": job.succeeded + succeeded,
+        "failed": job.failed + len(chunk.ended) - succeeded,
+        "canceled": job.canceled + canceled,
+    }
+
+
+def _rate(job: JobRow, ended: int, at: datetime) -> dict[str, Any]:
+    """Reckons every two seconds how many items end in a second, half of it what it was before."""
+    since = job.rate_at or job.created_at
+    seconds = (at - since).total_seconds()
+    if seconds < RATE_SECONDS:
+        return {}
+    latest = (job.sequence + ended - job.rate_sequence) / seconds
+    rate = latest if job.rate is None else (job.rate + latest) / 2
+    return {"rate": rate, "rate_at": at, "rate_sequence": job.sequence + ended}

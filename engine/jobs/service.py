@@ -1,0 +1,98 @@
+"""Jobs: what a process needs to take jobs in, and, where it has slots for them, to work them off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from db.queries import chunks as queries
+from db.session import Database
+from engine.bus.base import Bus
+from engine.catalog import Catalog
+from engine.jobs.batches import Batches
+from engine.jobs.control import Control
+from engine.jobs.engine import Engine
+from engine.jobs.feeder import Feeder
+from engine.jobs.shares import Shares
+from engine.jobs.upkeep import Upkeep
+from engine.jobs.worker import Worker
+from engine.serving import Serving
+from engine.signing import Links
+from engine.storage.base import Storage
+from engine.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What jobs stand on; all of it is opened by somebody else."""
+
+    database: Database
+    bus: Bus
+    catalog: Catalog
+    serving: Serving
+    storage: Storage
+    engine: Engine
+    links: Links
+    allowed_hosts: Collection[str] = ()
+    """Where webhooks may go although the addresses are private."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What may be asked about jobs."""
+
+    batches: Batches
+    control: Control
+    uploads: Uploads
+    links: Links
+
+    @classmethod
+    def on(cls, base: Foundation) -> Jobs:
+        """Returns the jobs of a process."""
+        return cls(
+            Batches(
+                base.database,
+                base.bus,
+                base.catalog,
+                base.serving,
+                base.storage,
+                allowed_hosts=base.allowed_hosts,
+            ),
+            Control(base.database, base.bus, base.engine),
+            Uploads(base.database, base.storage, base.links),
+            base.links,
+        )
+
+
+@asynccontextmanager
+async def working(base: Foundation, *, slots: int, shares: Shares) -> AsyncIterator[Worker]:
+    """Works off jobs in this process for as long as the context lasts, and then gives back what is left."""
+    worker = Worker(base.database, base.bus, base.catalog, base.serving, base.storage, shares)
+    feeder = Feeder(base.database, base.bus, base.engine, owner=worker.owner, slots=slots)
+    upkeep = Upkeep(base.database, base.bus, base.engine, worker)
+
+    async def handle(chunk_id: int) -> None:
+        try:
+            await worker.handle(chunk_id)
+        finally:
+            feeder.chunk_ended()
+
+    async with asyncio.TaskGroup() as tasks:
+        loops = [
+            tasks.create_task(base.engine.run(handle, slots), name="jobs: engine"),
+            tasks.create_task(feeder.run(), name="jobs: feeder"),
+            tasks.create_task(upkeep.run(), name="jobs: upkeep"),
+        ]
+        try:
+            yield worker
+        finally:
+            for loop in loops:
+                loop.cancel()
+
+
+async def begin_alone(database: Database) -> None:
+    """Takes back what was handed out before; for the only process that works with this database."""
+    async with database.write() as connection:
+        await queries.take_back_all(connection)

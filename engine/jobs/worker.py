@@ -1,0 +1,150 @@
+"""Worker: runs a chunk from its start to the one transaction that stores what came of it.
+
+Whoever starts a chunk gets a fencing number, and only who has the newest can store: a worker that was
+away for a while, and whose chunk another took up, changes nothing. So an item has one result, however
+often it was run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from db.queries import chunks as queries
+from db.queries import jobs as job_queries
+from db.session import Database
+from db.tables import ChunkRow, JobRow
+from db.types import new_id, now
+from engine.bus.base import Bus
+from engine.catalog import Catalog
+from engine.errors import InternalError, ModelNotReadyError
+from engine.jobs.chunk import Chunk
+from engine.jobs.endings import end_job
+from engine.jobs.items import run_items
+from engine.jobs.lines import Item
+from engine.jobs.results import Results
+from engine.jobs.shares import Shares
+from engine.jobs.source import read_items
+from engine.serving import Served, Serving
+from engine.storage.base import MissingFileError, Storage, StorageError
+from engine.values import JobStatus
+
+log = logging.getLogger(__name__)
+
+MAX_STARTS = 5
+NOT_READY_SECONDS = 5.0
+POISONOUS = "The process that ran it ended, several times: it may be this item, or one of its neighbours."
+
+T = TypeVar("T")
+
+
+class Worker:
+    """Handles the chunks that an engine hands to this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        catalog: Catalog,
+        serving: Serving,
+        storage: Storage,
+        shares: Shares,
+    ) -> None:
+        self.owner = new_id()
+        self.jobs: dict[int, str] = {}
+        """The chunks that run now, and the jobs they belong to."""
+        self._database = database
+        self._bus = bus
+        self._catalog = catalog
+        self._serving = serving
+        self._storage = storage
+        self._shares = shares
+        self._results = Results(database, bus)
+
+    async def handle(self, chunk_id: int) -> None:
+        """Runs a chunk that was offered. Cancelled, it stores what has ended and gives back the rest.
+
+        Raises:
+            DatabaseUnavailableError: the chunk stays as it is, and will be offered again.
+        """
+        async with self._database.write() as connection:
+            begun = await queries.start(connection, chunk_id, self.owner)
+        if begun is None:
+            return
+        row, job = begun
+        self.jobs[chunk_id] = job.id
+        try:
+            await self._run(row, job)
+        finally:
+            del self.jobs[chunk_id]
+
+    async def _run(self, row: ChunkRow, job: JobRow) -> None:
+        chunk: Chunk | None = None
+        try:
+            chunk = await self._prepared(row, job)
+            if chunk is None:
+                return
+            await run_items(chunk, list(chunk.left.values()), self._shares)
+        except asyncio.CancelledError:
+            await uncancelled(self._cut(row, chunk))
+            raise
+        await uncancelled(self._results.store(chunk))
+
+    async def _prepared(self, row: ChunkRow, job: JobRow) -> Chunk | None:
+        """Returns the chunk with what is left to run of it; None where it can not run, or not now."""
+        if job.status == JobStatus.QUEUED:
+            await self._mark_running(job)
+        try:
+            chunk = Chunk(row, job, self._served(job))
+            chunk.begin(await asyncio.to_thread(self._read, row, job))
+        except ModelNotReadyError as error:
+            await self._can_not(row, job, error.message, for_now=error.retryable)
+            return None
+        except StorageError as error:
+            await self._can_not(row, job, str(error), for_now=not isinstance(error, MissingFileError))
+            return None
+        if row.starts > MAX_STARTS:
+            chunk.give_up(InternalError(POISONOUS))
+        return chunk
+
+    async def _cut(self, row: ChunkRow, chunk: Chunk | None) -> None:
+        if chunk is None:
+            await self._results.give_back(row, 0.0)
+        else:
+            await self._results.store(chunk)
+
+    def _served(self, job: JobRow) -> Served:
+        version = self._catalog.version_by_id(job.model_version_id)
+        if version is None:
+            raise ModelNotReadyError("The model version is not known here yet.")
+        return self._serving.get(version)
+
+    def _read(self, row: ChunkRow, job: JobRow) -> list[Item]:
+        return read_items(self._storage.read(job.source, row.start_byte, row.end_byte))
+
+    async def _mark_running(self, job: JobRow) -> None:
+        async with self._database.write() as connection:
+            at = now()
+            changes = {"started_at": at, "rate_at": at}
+            queued = [JobStatus.QUEUED]
+            await job_queries.change_status(connection, job.id, queued, JobStatus.RUNNING, **changes)
+        self._bus.announce(f"job:{job.id}", JobStatus.RUNNING)
+
+    async def _can_not(self, row: ChunkRow, job: JobRow, reason: str, *, for_now: bool) -> None:
+        """Gives a chunk back that can not run, or ends its job where it never will."""
+        log.warning("a chunk of job %s can not run: %s", job.id, reason)
+        await self._results.give_back(row, NOT_READY_SECONDS)
+        if not for_now:
+            await end_job(self._database, self._bus, job.id, JobStatus.FAILED, reason)
+
+
+async def uncancelled(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits work to its end even when the caller is cancelled meanwhile; then lets the cancel through."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
