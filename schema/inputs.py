@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, cast
 
 from graphql import (
     GraphQLInputType,
@@ -17,19 +17,36 @@ from graphql import (
 )
 
 
-def count_values(
-    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any], limit: int
-) -> int:
+class TypedVariable(NamedTuple):
+    """A variable that can hold many values: a list or an input object."""
+
+    name: str
+    type: GraphQLInputType
+
+
+def typed_variables(schema: GraphQLSchema, operation: OperationDefinitionNode) -> tuple[TypedVariable, ...]:
+    """Return the variables of a valid operation that are not of a scalar or enum type."""
+    declared = {
+        definition.variable.name.value: cast(GraphQLInputType, type_from_ast(schema, definition.type))
+        for definition in operation.variable_definitions or ()
+    }
+    return tuple(
+        TypedVariable(name, type_)
+        for name, type_ in declared.items()
+        if not is_leaf_type(get_nullable_type(type_))
+    )
+
+
+def count_values(declared: Iterable[TypedVariable], variables: Mapping[str, Any], limit: int) -> int:
     """Return the number of values that coercion would visit; anything above `limit` once that is passed.
 
     What is inside a scalar such as JSON is one value, however large: coercion does not look into it.
     """
     counter = _Counter(limit)
-    for definition in operation.variable_definitions or ():
-        value = variables.get(definition.variable.name.value)
-        declared = type_from_ast(schema, definition.type)
-        if value is not None and declared is not None:
-            counter.visit(value, declared)  # type: ignore[arg-type]  # validation: variables are input types
+    for name, type_ in declared:
+        value = variables.get(name)
+        if value is not None:
+            counter.visit(value, type_)
     return counter.count
 
 

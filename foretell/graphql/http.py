@@ -132,7 +132,10 @@ class HTTPTransport:
             text = await self.operations.text(asked, context.limits)
             self.operations.require_viewer(text, asked, session.viewer, context.limits)
             result = await self.operations.execute(text, asked, context, allowed)
-            response = respond_in(accepted, payload(result, context), session)
+            shown = payload(result, context)
+            response = respond_in(accepted, shown, session)
+            if "errors" in shown and "data" in shown and not accepted.legacy:
+                response.status_code = self.options.partial_status
         except Refused as refused:
             response = respond_in(accepted, failure(refused, session.request_id), session, refused)
         if request.method == "GET" and response.status_code == 200:

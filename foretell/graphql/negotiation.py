@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
@@ -53,6 +54,7 @@ def _quality(text: str) -> float:
         return 0.0
 
 
+@lru_cache(maxsize=64)  # clients are few, and each sends the same header every time
 def negotiate(accept: str | None) -> Accepted | None:
     """Return what the client likes best of what we have; None when it accepts nothing of it (406).
 

@@ -21,10 +21,10 @@ from engine.values import Viewer
 from foretell.graphql.documents import PersistedDocuments
 from foretell.graphql.requests import OperationRequest, Refused
 from foretell.graphql.session import Authenticate, Context, MakeContext
-from schema.documents import Prepared
 from schema.errors import MASKED, present
 from schema.extensions import prepared_document
 from schema.limits import DocumentLimits
+from schema.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 

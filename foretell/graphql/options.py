@@ -24,5 +24,7 @@ class TransportOptions:
     sockets_per_key: int = 100
     unprocessable_status: int = 422
     """For what is understood but can not be run; 400 for clients that follow drafts before September 2026."""
+    partial_status: int = 200
+    """For data that comes with errors; the specification would have 294, which proxies may not know."""
     allowed_origins: tuple[str, ...] = ()
     """Pages of other origins that may open sockets, such as "https://app.example.com"; "*" is any."""

@@ -388,6 +388,23 @@ async def test_a_field_that_breaks_is_masked_and_keeps_its_path(query: str, data
     assert "secret" not in response.text
 
 
+@pytest.mark.parametrize(
+    ("query", "accept", "status"),
+    [
+        ("{ broken }", "application/graphql-response+json", 294),
+        ("{ broken }", "application/json", 200),
+        ("{ hello }", "application/graphql-response+json", 200),
+        ("{ nothing }", "application/graphql-response+json", 422),
+    ],
+)
+async def test_partial_success_can_have_a_status_of_its_own(query: str, accept: str, status: int) -> None:
+    service = Service(options={"options": TransportOptions(partial_status=294)})
+
+    response = await post(service, {"query": query}, Accept=accept)
+
+    assert response.status_code == status
+
+
 async def test_nan_is_never_sent() -> None:
     response = await post(Service(), {"query": "{ notANumber }"})
 

@@ -10,7 +10,7 @@ from graphql import GraphQLSyntaxError
 from strawberry.types.execution import PreExecutionError
 
 from engine.errors import RateLimitedError
-from schema import documents
+from schema import documents, prepared
 from schema.cost import CostRules
 from schema.documents import PreparedDocuments
 from schema.extensions import cost_rules
@@ -41,9 +41,10 @@ class Calls:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Calls]:
-    counted = {name: Calls(getattr(documents, name)) for name in ("parse", "measure", "validate", "reckon")}
-    for name, counter in counted.items():
-        monkeypatch.setattr(documents, name, counter)
+    places = {"parse": documents, "measure": documents, "validate": prepared, "reckon": prepared}
+    counted = {name: Calls(getattr(place, name)) for name, place in places.items()}
+    for name, place in places.items():
+        monkeypatch.setattr(place, name, counted[name])
     return counted
 
 
@@ -138,10 +139,10 @@ def test_the_documents_used_last_are_kept() -> None:
     cache = PreparedDocuments(capacity=30)
     texts = [f"{{ a{number} }}" for number in range(20)]  # 5 tokens each, with those of start and end
 
-    prepared = [cache.prepare(text, 100) for text in texts]
+    kept = [cache.prepare(text, 100) for text in texts]
 
-    assert cache.prepare(texts[-1], 100) is prepared[-1]
-    assert cache.prepare(texts[0], 100) is not prepared[0]
+    assert cache.prepare(texts[-1], 100) is kept[-1]
+    assert cache.prepare(texts[0], 100) is not kept[0]
     assert cache.tokens <= 30
 
 

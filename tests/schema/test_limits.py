@@ -23,7 +23,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.documents import PreparedDocuments
-from schema.extensions import oversized
 from schema.limits import DocumentLimits, Size, measure
 from schema.overlaps import VISITS, comparisons
 
@@ -38,7 +37,7 @@ def size(text: str) -> Size:
 
 def refusals(text: str, limits: DocumentLimits = LIMITS) -> list[str]:
     prepared = PreparedDocuments().prepare(text, limits.tokens)
-    return [error.message for error in oversized(prepared, limits)]
+    return [error.message for error in prepared.oversize(limits)]
 
 
 def test_everything_is_counted_with_fragments_spread_out() -> None:
@@ -112,7 +111,7 @@ def test_a_limit_is_reached_but_not_passed(limit: str, inside: str, outside: str
 def test_a_refusal_carries_its_code() -> None:
     prepared = PreparedDocuments().prepare("{ a { a { c } } }", 100)
 
-    (error,) = oversized(prepared, replace(LIMITS, depth=1))
+    (error,) = prepared.oversize(replace(LIMITS, depth=1))
 
     assert error.extensions == {"code": "DOCUMENT_LIMIT_EXCEEDED"}
 
@@ -216,9 +215,8 @@ def test_bombs_are_refused_before_they_are_validated(shape: str) -> None:
 def test_a_circle_is_told_as_such() -> None:
     prepared = PreparedDocuments().prepare(BOMBS["circles"], LIMITS.tokens)
 
-    messages = [error.message for error in prepared.validate(SCHEMA, suggest=True)]
+    messages = [error.message for error in prepared.verdict(SCHEMA, LIMITS)]
 
-    assert oversized(prepared, LIMITS) == []
     assert "within itself" in messages[0]
 
 

@@ -1,0 +1,127 @@
+"""One document and all that was found out about it, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cachetools import LRUCache
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    NoFragmentCyclesRule,
+    OperationDefinitionNode,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from schema.cost import CostRules, Reckoning, extent, reckon, slicing_variables
+from schema.inputs import TypedVariable, typed_variables
+from schema.limits import DocumentLimits, Size, violations
+from schema.overlaps import comparisons
+
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+CACHED_COSTS = 64
+"""How many costs of one document are kept, by the extents of its slicing variables."""
+MAX_ERRORS = 25
+"""How many mistakes validation finds before it gives up; nobody reads more."""
+
+
+def refusal(text: str, code: str, operation: OperationDefinitionNode | None = None) -> GraphQLError:
+    """Return a request error with its code."""
+    return GraphQLError(text, operation, extensions={"code": code})
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedOperation:
+    """One operation, and which of its variables have to be looked at before it runs."""
+
+    node: OperationDefinitionNode
+    slicing: tuple[str, ...]
+    """The variables that the cost depends on."""
+    typed: tuple[TypedVariable, ...]
+    """The variables that can hold many values."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A parsed and measured document; what depends on a schema is found out when it is first asked for."""
+
+    document: DocumentNode
+    tokens: int
+    sizes: Mapping[str, Size]
+    circular: bool
+    """Whether a fragment spreads itself, however indirectly; then nothing else about it is looked at."""
+    operations: Mapping[str, OperationDefinitionNode]
+    _verdicts: dict[tuple[int, DocumentLimits], list[GraphQLError]] = field(default_factory=dict)
+    _prepared: dict[tuple[int, str], PreparedOperation] = field(default_factory=dict)
+    _costs: LRUCache[tuple[object, ...], Reckoning] = field(default_factory=lambda: LRUCache(CACHED_COSTS))
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """Return the operation to run; None when the name is unknown, or left out where there are several."""
+        if name:
+            return self.operations.get(name)
+        return next(iter(self.operations.values())) if len(self.operations) == 1 else None
+
+    def verdict(self, schema: GraphQLSchema, limits: DocumentLimits) -> list[GraphQLError]:
+        """Return what is wrong with the document: that it is too large, or else what validation says.
+
+        The errors are shared between requests: do not change them.
+        """
+        key = (id(schema), limits)
+        found = self._verdicts.get(key)
+        if found is None:
+            found = self._verdicts[key] = self.oversize(limits) or self._validate(schema, limits)
+        return found
+
+    def oversize(self, limits: DocumentLimits) -> list[GraphQLError]:
+        """Return what is too large about the operations, and introspection where it is off.
+
+        Measuring takes less than validation, which takes long for some documents. A circle of fragments is
+        left to it.
+        """
+        if self.circular:
+            return []
+        errors = []
+        for size in self.sizes.values():
+            errors += [refusal(text, "DOCUMENT_LIMIT_EXCEEDED") for text in violations(size, limits)]
+            if size.introspects and not limits.introspection:
+                errors.append(refusal("Introspection is off.", "GRAPHQL_VALIDATION_FAILED"))
+        if not errors and comparisons(self.document) > limits.comparisons:
+            text = "The document repeats its fields too often; select each once."
+            errors.append(refusal(text, "DOCUMENT_LIMIT_EXCEEDED"))
+        return errors
+
+    def _validate(self, schema: GraphQLSchema, limits: DocumentLimits) -> list[GraphQLError]:
+        rules = (NoFragmentCyclesRule,) if self.circular else RULES
+        errors = validate(
+            schema, self.document, rules, max_errors=MAX_ERRORS, hide_suggestions=not limits.introspection
+        )
+        for error in errors:
+            error.extensions = {**(error.extensions or {}), "code": "GRAPHQL_VALIDATION_FAILED"}
+        return errors
+
+    def prepared_operation(self, schema: GraphQLSchema, node: OperationDefinitionNode) -> PreparedOperation:
+        """Return one of the operations with its variables looked up; the document must be valid."""
+        key = (id(schema), node.name.value if node.name else "")
+        found = self._prepared.get(key)
+        if found is None:
+            found = PreparedOperation(node, slicing_variables(node), typed_variables(schema, node))
+            self._prepared[key] = found
+        return found
+
+    def cost(
+        self, rules: CostRules, operation: PreparedOperation, variables: Mapping[str, Any], page: int
+    ) -> Reckoning:
+        """Return the cost of one of the operations; the document must be valid."""
+        extents = [extent(variables.get(name)) for name in operation.slicing]
+        key = (id(rules), id(operation), page, *extents)
+        found = self._costs.get(key)
+        if found is None:
+            found = self._costs[key] = reckon(rules, self.document, operation.node, variables, page)
+        return found
