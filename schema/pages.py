@@ -151,6 +151,11 @@ def _place(value: str, order: str, kinds: tuple[type, ...]) -> Place:
         values = tuple(from_epoch_ms(part["t"]) if isinstance(part, dict) else part for part in place)
     except (ValueError, TypeError, KeyError, OverflowError, OSError):
         name, values = "", ()
-    if name != order or tuple(map(type, values)) != kinds:
+    # No text of ours holds a NUL, and PostgreSQL would fail on one.
+    if name != order or tuple(map(type, values)) != kinds or any(map(_has_nul, values)):
         raise InvalidInputError("The cursor is not one of this list in this order.", constraint="cursor")
     return values
+
+
+def _has_nul(value: object) -> bool:
+    return isinstance(value, str) and "\0" in value

@@ -1,0 +1,377 @@
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from db.tables import ModelRow, PredictionRow
+from schema.nodes import global_id
+from tests.schema.graph import Caller, Graph, model, prediction, version
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+PREDICTIONS = """
+query ($first: Int, $after: String, $last: Int, $before: String, $orderBy: PredictionOrderInput,
+       $filter: PredictionFilterInput) {
+  predictions(
+    first: $first, after: $after, last: $last, before: $before, orderBy: $orderBy, filter: $filter
+  ) {
+    edges { cursor node { id } }
+    nodes { id }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    totalCount
+  }
+}
+"""
+MODELS = PREDICTIONS.replace("predictions(", "models(").replace("Prediction", "Model")
+
+CREATED_DESC = {"field": "CREATED_AT", "direction": "DESC"}
+CREATED_ASC = {"field": "CREATED_AT", "direction": "ASC"}
+FINISHED_DESC = {"field": "FINISHED_AT", "direction": "DESC"}
+FINISHED_ASC = {"field": "FINISHED_AT", "direction": "ASC"}
+ORDERS = [CREATED_DESC, CREATED_ASC, FINISHED_DESC, FINISHED_ASC]
+
+
+async def twenty(graph: Graph, caller: Caller) -> list[PredictionRow]:
+    """Stores predictions of twenty seconds, which end in another order than they began, some together."""
+    its_model = model("paged")
+    its_version = version(its_model)
+    await graph.add(its_model)
+    await graph.add(its_version)
+    rows = [
+        prediction(
+            caller,
+            its_version,
+            at=START + timedelta(seconds=number),
+            finished_at=START + timedelta(minutes=1, seconds=number * 7 % 5),
+        )
+        for number in range(20)
+    ]
+    await graph.add(*rows)
+    return rows
+
+
+def name_of(order: dict[str, str]) -> str:
+    return "-".join(order.values())
+
+
+def in_order(rows: list[PredictionRow], order: dict[str, str]) -> list[str]:
+    """Returns the global ids of rows as an order puts them, reckoned in Python."""
+
+    def place(row: PredictionRow) -> Any:
+        return (row.finished_at, row.id) if order["field"] == "FINISHED_AT" else row.id
+
+    ordered = sorted(rows, key=place, reverse=order["direction"] == "DESC")
+    return [global_id("Prediction", row.id) for row in ordered]
+
+
+async def page(graph: Graph, caller: Caller, document: str = PREDICTIONS, **arguments: Any) -> Any:
+    (connection,) = (await graph.data(caller, document, **arguments)).values()
+    assert [edge["node"] for edge in connection["edges"]] == connection["nodes"]
+    cursors = [edge["cursor"] for edge in connection["edges"]]
+    info = connection["pageInfo"]
+    assert (info["startCursor"], info["endCursor"]) == (
+        (cursors[0], cursors[-1]) if cursors else (None, None)
+    )
+    return connection
+
+
+def ids(connection: Any) -> list[str]:
+    return [node["id"] for node in connection["nodes"]]
+
+
+async def forwards(
+    graph: Graph, caller: Caller, size: int, document: str = PREDICTIONS, **more: Any
+) -> list[Any]:
+    """Returns every page from the first to the last."""
+    pages = [await page(graph, caller, document, first=size, **more)]
+    while pages[-1]["pageInfo"]["hasNextPage"]:
+        after = pages[-1]["pageInfo"]["endCursor"]
+        pages.append(await page(graph, caller, document, first=size, after=after, **more))
+    return pages
+
+
+async def backwards(
+    graph: Graph, caller: Caller, size: int, document: str = PREDICTIONS, **more: Any
+) -> list[Any]:
+    """Returns every page from the last to the first."""
+    pages = [await page(graph, caller, document, last=size, **more)]
+    while pages[-1]["pageInfo"]["hasPreviousPage"]:
+        before = pages[-1]["pageInfo"]["startCursor"]
+        pages.append(await page(graph, caller, document, last=size, before=before, **more))
+    return pages
+
+
+async def test_pages_forwards_hold_every_row_once_in_every_order(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    rows = await twenty(any_graph, caller)
+
+    for order, size in product(ORDERS, (3, 20)):
+        pages = await forwards(any_graph, caller, size, orderBy=order)
+
+        assert [found for each in pages for found in ids(each)] == in_order(rows, order)
+        assert [each["pageInfo"]["hasPreviousPage"] for each in pages] == [False] + [True] * (len(pages) - 1)
+        assert {each["totalCount"] for each in pages} == {20}
+
+
+async def test_pages_backwards_hold_every_row_once_in_every_order(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    rows = await twenty(any_graph, caller)
+
+    for order in ORDERS:
+        pages = await backwards(any_graph, caller, 7, orderBy=order)
+
+        assert [found for each in reversed(pages) for found in ids(each)] == in_order(rows, order)
+        assert [each["pageInfo"]["hasNextPage"] for each in pages] == [False] + [True] * (len(pages) - 1)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=name_of)
+@pytest.mark.parametrize("size", ["first", "last"])
+async def test_rows_that_appear_meanwhile_move_nothing(
+    graph: Graph, caller: Caller, order: Any, size: str
+) -> None:
+    rows = await twenty(graph, caller)
+    place, edge = ("after", "endCursor") if size == "first" else ("before", "startCursor")
+    appear_newest = (order["direction"] == "DESC") == (size == "first")
+    seen: list[list[str]] = []
+    at = None
+
+    for turn in range(10):
+        arguments: dict[str, Any] = {size: 2, place: at, "orderBy": order}
+        found = await page(graph, caller, **arguments)
+        seen.append(ids(found))
+        at = found["pageInfo"][edge]
+        await graph.add(newcomer(caller, rows, turn, newest=appear_newest))
+
+    in_sequence = seen if size == "first" else seen[::-1]
+    assert [found for each in in_sequence for found in each] == in_order(rows, order)
+
+
+def newcomer(caller: Caller, rows: list[PredictionRow], turn: int, *, newest: bool) -> PredictionRow:
+    """Returns a prediction that is newer, or older, than all others."""
+    at = START + timedelta(hours=turn + 1) * (1 if newest else -1)
+    row = rows[0].model_copy()
+    fresh = prediction(caller, version(model("any")), at=at)
+    row.id, row.created_at, row.finished_at = fresh.id, at, at
+    return row
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=name_of)
+async def test_rows_that_go_meanwhile_leave_the_others_in_their_place(
+    graph: Graph, caller: Caller, order: Any
+) -> None:
+    rows = await twenty(graph, caller)
+    expected = in_order(rows, order)
+    first = await page(graph, caller, first=5, orderBy=order)
+
+    async with graph.database.write() as connection:
+        await connection.exec_driver_sql("DELETE FROM prediction WHERE rowid % 4 = 0")
+    left = ids(await page(graph, caller, first=100, orderBy=order))
+    second = await page(graph, caller, first=100, after=first["pageInfo"]["endCursor"], orderBy=order)
+
+    assert ids(second) == [found for found in expected[5:] if found in left]
+
+
+async def test_what_is_not_finished_is_left_out_and_not_counted_when_sorted_by_its_end(
+    any_graph: Graph,
+) -> None:
+    caller = await any_graph.caller()
+    rows = await twenty(any_graph, caller)
+    running = prediction(caller, version(model("any")), at=START, status="RUNNING")
+    running.model_id, running.model_version_id = rows[0].model_id, rows[0].model_version_id
+    running.finished_at = None
+    await any_graph.add(running)
+
+    by_end = await page(any_graph, caller, first=100, orderBy=FINISHED_DESC)
+    by_start = await page(any_graph, caller, first=100)
+
+    assert (len(by_end["nodes"]), by_end["totalCount"]) == (20, 20)
+    assert (len(by_start["nodes"]), by_start["totalCount"]) == (21, 21)
+
+
+@pytest.mark.parametrize("kind", ["Model", "ModelVersion"])
+async def test_pages_below_a_parent_hold_what_the_whole_list_filtered_by_it_holds(
+    any_graph: Graph, kind: str
+) -> None:
+    caller = await any_graph.caller()
+    rows = await twenty(any_graph, caller)
+    parent = global_id(kind, rows[0].model_id if kind == "Model" else rows[0].model_version_id)
+    document = PREDICTIONS.replace("query (", "query ($id: ID!, ").replace(
+        "  predictions(", f"  node(id: $id) {{ ... on {kind} {{ predictions("
+    )
+
+    async def below(**arguments: Any) -> Any:
+        return (await any_graph.data(caller, document + "}}", id=parent, **arguments))["node"]["predictions"]
+
+    for order in ORDERS:
+        first = await below(first=8, orderBy=order)
+        second = await below(first=8, after=first["pageInfo"]["endCursor"], orderBy=order)
+        last = await below(last=4, orderBy=order)
+        before = await below(last=16, before=last["pageInfo"]["startCursor"], orderBy=order)
+
+        expected = in_order(rows, order)
+        assert ids(first) + ids(second) + ids(last) == expected
+        assert ids(before) + ids(last) == expected
+        assert (first["totalCount"], first["pageInfo"]["hasNextPage"]) == (20, True)
+        assert (before["pageInfo"]["hasPreviousPage"], before["pageInfo"]["hasNextPage"]) == (False, True)
+
+
+MODEL_ORDERS = [
+    {"field": field, "direction": direction}
+    for field in ("CREATED_AT", "UPDATED_AT", "NAME")
+    for direction in ("ASC", "DESC")
+]
+
+
+async def test_models_are_paged_in_every_order_both_ways(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    names = ["b", "a", "c1", "ab", "b0", "abc", "z", "c"]
+    times = [START + timedelta(seconds=number * 5 % 3) for number in range(len(names))]
+    rows = [model(name, updated_at=time) for name, time in zip(names, times, strict=True)]
+    rows.append(model("a", project_id=caller.project_id, updated_at=START))
+    await any_graph.add(*rows)
+
+    for order in MODEL_ORDERS:
+        there = await forwards(any_graph, caller, 3, MODELS, orderBy=order)
+        back = await backwards(any_graph, caller, 3, MODELS, orderBy=order)
+
+        ordered = sorted(rows, key=place_by(order["field"]), reverse=order["direction"] == "DESC")
+        expected = [global_id("Model", row.id) for row in ordered]
+        assert [found for each in there for found in ids(each)] == expected
+        assert [found for each in reversed(back) for found in ids(each)] == expected
+        assert {each["totalCount"] for each in there + back} == {len(rows)}
+
+
+def place_by(field: str) -> Callable[[ModelRow], Any]:
+    columns = {"CREATED_AT": ["id"], "UPDATED_AT": ["updated_at", "id"], "NAME": ["name", "id"]}[field]
+    return lambda row: tuple(getattr(row, column) for column in columns)
+
+
+async def test_versions_and_keys_are_paged_newest_first(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    its_model = model("paged")
+    await any_graph.add(its_model)
+    await any_graph.add(*(version(its_model, number) for number in range(9)))
+    for _ in range(4):
+        await any_graph.colleague(caller.project_id, ["MODELS_READ"])  # type: ignore[list-item]
+    versions = """query ($first: Int, $after: String, $last: Int, $before: String) {
+      model(ref: {name: "paged"}) { versions(first: $first, after: $after, last: $last, before: $before) {
+        nodes { version } pageInfo { endCursor startCursor hasNextPage hasPreviousPage } totalCount } } }"""
+    keys = versions.replace('model(ref: {name: "paged"}) {', "viewer { project {").replace(
+        "versions(", "apiKeys("
+    )
+    keys = keys.replace("version }", "id }") + "}"
+
+    one = (await any_graph.data(caller, versions, first=5))["model"]["versions"]
+    two = (await any_graph.data(caller, versions, first=5, after=one["pageInfo"]["endCursor"]))["model"][
+        "versions"
+    ]
+    three = (await any_graph.data(caller, versions, last=2))["model"]["versions"]
+    some = (await any_graph.data(caller, keys, first=3))["viewer"]["project"]["apiKeys"]
+    rest = (await any_graph.data(caller, keys, first=3, after=some["pageInfo"]["endCursor"]))["viewer"][
+        "project"
+    ]
+
+    assert [node["version"] for node in one["nodes"] + two["nodes"]] == [str(n) for n in reversed(range(9))]
+    assert [node["version"] for node in three["nodes"]] == ["1", "0"]
+    assert (one["totalCount"], some["totalCount"]) == (9, 5)
+    found = [node["id"] for node in some["nodes"] + rest["apiKeys"]["nodes"]]
+    assert len(set(found)) == 5
+    assert found[-1] == global_id("ApiKey", caller.key_id)
+
+
+async def test_twenty_come_where_no_size_is_given(graph: Graph, caller: Caller) -> None:
+    rows = await twenty(graph, caller)
+    await graph.add(newcomer(caller, rows, 0, newest=True))
+
+    found = await page(graph, caller)
+
+    assert len(found["nodes"]) == 20
+    assert found["pageInfo"]["hasNextPage"]
+
+
+async def test_a_page_of_none_tells_whether_there_are_any(graph: Graph, caller: Caller) -> None:
+    nothing_there = await page(graph, caller, first=0)
+    await twenty(graph, caller)
+
+    some_there = await page(graph, caller, first=0)
+    from_the_end = await page(graph, caller, last=0)
+
+    assert (nothing_there["nodes"], nothing_there["pageInfo"]["hasNextPage"]) == ([], False)
+    assert (some_there["nodes"], some_there["pageInfo"]["hasNextPage"]) == ([], True)
+    assert (from_the_end["nodes"], from_the_end["pageInfo"]["hasPreviousPage"]) == ([], True)
+    assert some_there["totalCount"] == 20
+
+
+async def test_pages_that_can_not_be_are_refused(graph: Graph, caller: Caller) -> None:
+    rows = await twenty(graph, caller)
+    somewhere = cursor("CREATED_AT", rows[0].id)
+    wrong: list[dict[str, Any]] = [
+        {"first": -1},
+        {"last": -1},
+        {"first": 101},
+        {"last": 101},
+        {"first": 2**31 - 1},
+        {"first": 1, "last": 1},
+        {"last": 1, "after": somewhere},
+        {"first": 1, "before": somewhere},
+        {"before": somewhere},
+        {"after": "garbage"},
+        {"after": ""},
+        {"after": "💥"},
+    ]
+
+    for arguments in wrong:
+        assert await graph.codes(caller, PREDICTIONS, **arguments) == ["BAD_USER_INPUT"], arguments
+
+
+def cursor(*parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+FORGED = [
+    cursor(),
+    cursor("CREATED_AT"),
+    cursor("CREATED_AT", None),
+    cursor("CREATED_AT", 1),
+    cursor("CREATED_AT", "a", "b"),
+    cursor("CREATED_AT", {"t": 1}),
+    cursor("CREATED_AT", "\x00"),
+    cursor("CREATED_AT", "\ud800"),
+    cursor("FINISHED_AT", {"t": 0}, "a"),
+    cursor("NAME", "a", "b"),
+    cursor({"CREATED_AT": 1}),
+    "W" * 100_000,
+]
+FORGED_TIMES = [
+    cursor("FINISHED_AT", {"t": 10**30}, "a"),
+    cursor("FINISHED_AT", {"t": -(10**17)}, "a"),
+    cursor("FINISHED_AT", {"t": 1.5}, "a"),
+    cursor("FINISHED_AT", {"t": None}, "a"),
+    cursor("FINISHED_AT", {}, "a"),
+    cursor("FINISHED_AT", {"t": 0}, "\x00"),
+    cursor("FINISHED_AT", "a", {"t": 0}),
+]
+
+
+async def test_a_cursor_that_no_page_of_this_order_gave_out_is_refused(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+
+    for forged in FORGED:
+        assert await any_graph.codes(caller, PREDICTIONS, after=forged) == ["BAD_USER_INPUT"], forged
+    for forged in FORGED_TIMES:
+        refused = await any_graph.codes(caller, PREDICTIONS, after=forged, orderBy=FINISHED_ASC)
+        assert refused == ["BAD_USER_INPUT"], forged
+
+
+async def test_a_cursor_goes_with_its_order_alone(graph: Graph, caller: Caller) -> None:
+    await twenty(graph, caller)
+    by_start = (await page(graph, caller, first=3))["pageInfo"]["endCursor"]
+    by_end = (await page(graph, caller, first=3, orderBy=FINISHED_DESC))["pageInfo"]["endCursor"]
+
+    assert await graph.codes(caller, PREDICTIONS, after=by_end) == ["BAD_USER_INPUT"]
+    assert await graph.codes(caller, PREDICTIONS, after=by_start, orderBy=FINISHED_DESC) == ["BAD_USER_INPUT"]
+    assert await graph.codes(caller, MODELS, after=by_end) == ["BAD_USER_INPUT"]
