@@ -90,7 +90,7 @@ class _Pass:
         self, model: ModelRow, definition: VersionDefinition, stored: ModelVersionRow | None
     ) -> None:
         name = f"{model.name}/{definition.version}"
-        columns = _version_columns(definition)
+        columns = version_columns(definition)
         if stored is None:
             stored = ModelVersionRow(model_id=model.id, version=definition.version, **columns)
             if self._changes("add version", name):
@@ -117,7 +117,8 @@ class _Pass:
         return not self.dry_run
 
 
-def _version_columns(definition: VersionDefinition) -> dict[str, Any]:
+def version_columns(definition: VersionDefinition) -> dict[str, Any]:
+    """Returns what a version's row has of its definition."""
     config: dict[str, Any] = {
         **definition.backend.config(),
         "labels": definition.labels,

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.backends.base import VersionSpec
 from engine.definitions import ModelDefinition, read_definitions
+from engine.registry import version_columns
 from engine.values import ModelTask, PredictionData
 from foretell.lifespan import EMBEDDED
 
@@ -26,19 +27,11 @@ def embedded_spec(name: str) -> VersionSpec:
     definition = embedded(name)
     version = definition.versions[-1]
     assert not isinstance(version.input_schema, str)
-    config = {
-        "path": version.backend.path,
-        "sha256": version.backend.sha256,
-        "labels": version.labels,
-        "baseline": version.baseline,
-        "tokenizer": version.tokenizer,
-        "config": version.config,
-    }
     return VersionSpec(
         id=name,
         name=f"{name}/{version.version}",
         task=definition.task,
-        config={key: value for key, value in config.items() if value is not None},
+        config=version_columns(version)["config"],
         input_schema=version.input_schema,
         max_batch_size=version.max_batch_size,
     )
