@@ -96,7 +96,7 @@ def figures(prefix: str, loss: float, tokens_per_character: float) -> dict[str, 
 def main() -> None:
     """Trains what is left to train, then exports."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2700)
+    parser.add_argument("--steps", type=int, default=2200)
     parser.add_argument("--checkpoint", type=Path, default=Path("foretell-data/storyteller.pt"))
     parser.add_argument("--export-only", action="store_true")
     options = parser.parse_args()
