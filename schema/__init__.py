@@ -7,6 +7,7 @@ from schema.extensions import EXTENSIONS, ForetellSchema
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalars import SCALARS
+from schema.sharing import share_events
 from schema.subscription import Subscription
 from schema.tokens import TOKEN_STREAM_EVENTS
 
@@ -20,3 +21,4 @@ schema = ForetellSchema(
     extensions=EXTENSIONS,
     config=StrawberryConfig(scalar_map=SCALARS),
 )
+share_events(schema)

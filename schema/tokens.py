@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+from functools import lru_cache
+from typing import Any
+
 import strawberry
 
 from db.tables import PredictionRow
-from engine.events import Piece, Snapshot
+from engine.events import End, Piece, Snapshot
 from engine.events import StreamEvent as Event
 from schema.predictions import Prediction
 from schema.types import interface_type, object_type
+
+SHARED_EVENTS = 4096
 
 
 @interface_type
@@ -24,6 +30,7 @@ class TokenEvent(TokenStreamEvent):
 
     text: str = strawberry.field(description="Append it to what you have.")
     logprob: float | None = strawberry.field(description="Of a single token, where the model tells it.")
+    shared_results: strawberry.Private[dict[Any, Any]] = field(default_factory=dict)
 
 
 @object_type
@@ -34,6 +41,7 @@ class StreamSnapshot(TokenStreamEvent):
     """
 
     text: str = strawberry.field(description="Everything from the start.")
+    shared_results: strawberry.Private[dict[Any, Any]] = field(default_factory=dict)
 
 
 @object_type
@@ -48,10 +56,16 @@ TOKEN_STREAM_EVENTS = (TokenEvent, StreamSnapshot, StreamEnd)
 
 
 def shape_event(event: Event, row: PredictionRow | None) -> TokenStreamEvent:
-    """Shapes an event; with the end comes the finished prediction."""
+    """Shapes an event; with the end comes the finished prediction, for each reader its own."""
+    if isinstance(event, End):
+        assert row is not None
+        return StreamEnd(sequence=event.sequence, prediction=Prediction.from_row(row))
+    return _shared(event)
+
+
+@lru_cache(maxsize=SHARED_EVENTS)
+def _shared(event: Piece | Snapshot) -> TokenStreamEvent:
+    """Shapes an event once for all who read it, so that they can share what is made of it."""
     if isinstance(event, Piece):
         return TokenEvent(sequence=event.sequence, text=event.text, logprob=event.logprob)
-    if isinstance(event, Snapshot):
-        return StreamSnapshot(sequence=event.sequence, text=event.text)
-    assert row is not None
-    return StreamEnd(sequence=event.sequence, prediction=Prediction.from_row(row))
+    return StreamSnapshot(sequence=event.sequence, text=event.text)

@@ -25,6 +25,7 @@ from schema.errors import MASKED, present
 from schema.extensions import prepared_document
 from schema.limits import DocumentLimits
 from schema.prepared import Prepared
+from schema.sharing import SharedData
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +209,8 @@ def payload(result: ExecutionResult, context: Context) -> Payload:
     if result.errors:
         shown["errors"] = presented(result.errors, context.request_id, suggest=context.limits.introspection)
     if not is_request_error(result):
-        shown["data"] = result.data
+        data = result.data
+        shown["data"] = orjson.Fragment(data.encoded) if isinstance(data, SharedData) else data
     if result.extensions:
         shown["extensions"] = result.extensions
     return shown
