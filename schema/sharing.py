@@ -88,7 +88,8 @@ class _SharedExecution:
         result = self._build().execute_operation(serially)
         if isinstance(result, ExecutionResult):
             return self._kept(result)
-        under_way = self._event.shared_results[self._key] = asyncio.ensure_future(self._later(result))
+        awaited = cast("Awaitable[ExecutionResult]", result)
+        under_way = self._event.shared_results[self._key] = asyncio.ensure_future(self._later(awaited))
         return asyncio.shield(under_way)  # whoever came first may leave first
 
     async def _later(self, result: Awaitable[ExecutionResult]) -> ExecutionResult:
