@@ -84,6 +84,17 @@ def check_texts(value: Any) -> list[InvalidInputError]:
     return [problem for index, text in enumerate(value) for problem in _text(text, (index,))]
 
 
+def storable(text: str) -> str:
+    """Returns a generated text as every database takes it: NUL and halves of surrogate pairs are replaced.
+
+    Two halves that stand together are the character that they mean.
+    """
+    if "\0" not in text and (text.isascii() or text.isprintable()):
+        return text
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return joined.replace("\0", "\ufffd")
+
+
 def _prompt(value: dict[str, Any]) -> Problems:
     messages = value.get("messages")
     if messages is None:

@@ -25,7 +25,7 @@ from engine.backends.onnx import open_session
 from engine.backends.sampling import TEMPERATURE, TOP_P, Sampler, Sampling
 from engine.backends.stops import StopFilter
 from engine.errors import ModelError
-from engine.text import TextRequest
+from engine.text import TextRequest, storable
 from engine.values import FinishReason
 
 Floats = NDArray[np.float32]
@@ -210,7 +210,7 @@ class Generation:
             return ""
         self.output_tokens += 1
         self._unread = [token]
-        piece = self._stops.feed(self._decoder.step(self._model.tokenizer, token) or "")
+        piece = self._stops.feed(storable(self._decoder.step(self._model.tokenizer, token) or ""))
         if self._stops.stopped:
             self.finish_reason = FinishReason.STOP
         elif self.output_tokens >= self._limit:

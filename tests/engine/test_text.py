@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from engine.backends.base import VersionSpec
 from engine.errors import ErrorCode, InvalidInputError, ManyErrors
 from engine.inputs import InputChecker
-from engine.text import MAX_TEXT_BYTES, MAX_TEXTS, PARAMETERS, TextRequest, check_text, check_texts
+from engine.text import (
+    MAX_TEXT_BYTES,
+    MAX_TEXTS,
+    PARAMETERS,
+    TextRequest,
+    check_text,
+    check_texts,
+    storable,
+)
 from engine.values import ChatRole, ModelTask, PredictionData
 
 JSON = st.recursive(
@@ -189,3 +197,13 @@ def test_a_text_too_large_keeps_its_code_through_the_checker() -> None:
         checker.check(PredictionData("text", {"prompt": "x" * (MAX_TEXT_BYTES + 1)}))
 
     assert caught.value.code == ErrorCode.PAYLOAD_TOO_LARGE
+
+
+@given(st.text(st.characters() | st.sampled_from(["\0", "\ud83d", "\ude00"])))
+def test_what_was_generated_can_be_stored_and_is_changed_only_where_it_can_not(text: str) -> None:
+    stored = storable(text)
+
+    assert "\0" not in stored
+    assert stored.encode().decode() == stored
+    if stored != text:
+        assert "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)

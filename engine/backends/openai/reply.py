@@ -10,6 +10,7 @@ from engine.backends.base import CUT
 from engine.backends.openai.config import Timeouts
 from engine.backends.openai.errors import Translator, UnreadableError
 from engine.errors import ModelError, ProcessingError
+from engine.text import storable
 from engine.values import FinishReason, Usage, UsageSource
 
 # All of the text is there: the usage is worth a wait, but not the answer.
@@ -49,6 +50,7 @@ class Reply:
         self._deadline = deadline
         self._translate = translate
         self._first: str | None = None
+        self._half = ""
         self._characters = 0
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
@@ -124,7 +126,7 @@ class Reply:
                 raise UnreadableError
             return ""
         choice = choices[0] if choices and isinstance(choices[0], dict) else {}
-        text = text_in(choice)
+        text = self._whole_characters(text_in(choice))
         reason = choice.get("finish_reason")
         if reason == "error":
             raise ModelError("The model server failed while it answered.", retryable=True)
@@ -134,6 +136,12 @@ class Reply:
         if self._characters > MAX_CHARACTERS:
             raise ModelError(f"The model server wrote more than {MAX_CHARACTERS} characters.")
         return text
+
+    def _whole_characters(self, text: str) -> str:
+        """Returns a text as it can be stored; half a character at its end waits for the other half."""
+        text = self._half + text
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return storable(text[:-1] if self._half else text)
 
 
 def text_in(choice: dict[str, Any]) -> str:

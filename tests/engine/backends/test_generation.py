@@ -96,6 +96,11 @@ async def test_half_a_character_at_the_end_is_dropped(tmp_path: Path) -> None:
     assert result.usage.output_tokens == 3
 
 
+async def test_nul_is_replaced_for_no_database_takes_it(tmp_path: Path) -> None:
+    async with opened(parrot(tmp_path, "a\0b")) as backend:
+        assert await text_of(backend, text("?")) == "a\ufffdb"
+
+
 async def test_an_answer_may_be_empty(tmp_path: Path) -> None:
     async with opened(parrot(tmp_path, "")) as backend:
         pieces, result = await written(backend, text("?"))
