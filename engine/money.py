@@ -29,10 +29,11 @@ def to_nanos(amount: Decimal) -> int:
     Raises:
         ValueError: the amount is finer than a nano unit.
     """
-    nanos = amount * NANOS
-    if nanos != nanos.to_integral_value():
+    numerator, denominator = amount.as_integer_ratio()  # exact: a product would be rounded to 28 digits
+    nanos, rest = divmod(numerator * NANOS, denominator)
+    if rest:
         raise ValueError(f"{amount} has more than nine decimals")
-    return int(nanos)
+    return nanos
 
 
 def from_nanos(nanos: int) -> Decimal:
