@@ -5,6 +5,7 @@ import pytest
 from db.queries import models as queries
 from db.session import Database
 from db.tables import ModelVersionRow
+from engine.backends.openai.config import OpenAIConfig
 from engine.definitions import DefinitionError, read_definitions
 from engine.registry import Registry
 from engine.values import BackendKind
@@ -125,3 +126,21 @@ async def test_the_same_file_changes_nothing(database: Database, tmp_path: Path)
     changes, _ = await applied(database, path)
 
     assert changes == []
+
+
+def documented() -> dict[str, str]:
+    """Returns the names and defaults in the table of `docs/backends.md`."""
+    page = (Path(__file__).parents[3] / "docs" / "backends.md").read_text()
+    section = page.partition("## OPENAI")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
+    return {name.strip().strip("`"): default.strip().strip("`") for _, name, default, *_ in rows}
+
+
+def test_everything_a_server_can_be_told_is_documented_with_its_default() -> None:
+    usual = OpenAIConfig(base_url="https://host", model="m").model_dump(exclude={"base_url", "model"})
+    usual |= {f"timeouts.{name}": value for name, value in usual.pop("timeouts").items()}
+
+    told = {name: "none" if value is None else str(value).lower() for name, value in usual.items()}
+
+    defaults = {name: value.removesuffix(".0") for name, value in told.items()}
+    assert documented() == {"base_url": "", "model": "", **defaults}
