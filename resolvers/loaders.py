@@ -109,13 +109,9 @@ class Loaders:
         self.jobs_of: DataLoader[JobsOf, Page[JobRow]] = _loader(self._jobs_of)
         self.job_count: DataLoader[JobCountOf, int] = _loader(self._job_counts)
         self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(in_project(webhooks.by_id))
-        loads = UsageLoads(database, project_id)
-        self.usage_of: DataLoader[UsageOf, Totals] = _loader(
-            lambda asked: _grouped(asked, UsageOf.split, loads.totals)
-        )
-        self.durations_of: DataLoader[UsageOf, Durations] = _loader(
-            lambda asked: _grouped(asked, UsageOf.split, loads.durations)
-        )
+        usage = UsageLoads(database, project_id)
+        self.usage_of: DataLoader[UsageOf, Totals] = _loader(partial(_alike, usage.totals))
+        self.durations_of: DataLoader[UsageOf, Durations] = _loader(partial(_alike, usage.durations))
         self.input: DataLoader[str, Any] = self._blob("input")
         self.output: DataLoader[str, Any] = self._blob("output")
         self.explanation: DataLoader[str, Any] = self._blob("explanation")
@@ -207,7 +203,6 @@ class Loaders:
         )
         return [found.get(row_id, 0) for row_id in ids]
 
-
     async def _running_items(self, job_ids: list[str]) -> list[int]:
         async with self._database.read() as connection:
             found = await jobs.running_items(connection, job_ids)
@@ -238,6 +233,12 @@ class Loaders:
 
 def _loader(load: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]]) -> DataLoader[Key, Value]:
     return DataLoader(load, max_batch_size=MAX_BATCH)
+
+
+async def _alike(
+    fetch: Callable[[Any, list[str]], Awaitable[Sequence[Value]]], asked: list[UsageOf]
+) -> list[Value]:
+    return await _grouped(asked, UsageOf.split, fetch)
 
 
 async def _grouped(

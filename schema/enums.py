@@ -16,6 +16,8 @@ from engine.values import (
     Scope,
     ServingStatus,
     TensorDatatype,
+    UsageDimension,
+    UsageInterval,
     UsageSource,
 )
 from schema.types import enum_type
@@ -34,6 +36,8 @@ __all__ = [
     "Scope",
     "ServingStatus",
     "TensorDatatype",
+    "UsageDimension",
+    "UsageInterval",
     "UsageSource",
 ]
 
@@ -51,6 +55,8 @@ for _enum in (
     Scope,
     ServingStatus,
     TensorDatatype,
+    UsageDimension,
+    UsageInterval,
     UsageSource,
 ):
     enum_type(_enum)

@@ -17,6 +17,7 @@ from schema.pages import CONNECTION, After, Before, Connection, First, Last
 from schema.prediction_lists import Filter, LazyPrediction, OrderBy, predictions_of
 from schema.scalars import JSON, URL
 from schema.types import object_type
+from schema.usage import USAGE, UsageTotals, usage_of
 
 if TYPE_CHECKING:
     from schema.keys import ApiKey
@@ -155,6 +156,13 @@ class Job(Node):
     def results_url(self, info: Info) -> URL | None:
         """Signs an address."""
         return URL(resolvers.results_url(info.context, self.row.id))
+
+    @field(
+        Scope.USAGE_READ, "What its items used so far, tries that were repeated included.", directives=USAGE
+    )
+    async def usage(self, info: Info) -> UsageTotals | None:
+        """Adds up what its items used."""
+        return await usage_of(info, "job_id", self.row.id, None)
 
     @field(Scope.KEYS_ADMIN, "The key that submitted it; null for a user's token.")
     async def api_key(self, info: Info) -> Annotated[ApiKey, strawberry.lazy("schema.keys")] | None:

@@ -14,12 +14,14 @@ from schema.access import ANYONE, Info, field
 from schema.enums import Scope
 from schema.nodes import Node, global_id, node_type, shaped
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, window
+from schema.usage import USAGE, Range, UsageTotals, usage_of
 
 
 @node_type
 class ApiKey(Node):
     """A key that acts for a project. Its secret is shown once, when it is made."""
 
+    row: strawberry.Private[ApiKeyRow]
     name: str = strawberry.field(description="What it is for, in words of who made it.")
     prefix: str = strawberry.field(description="The visible start of the secret.")
     scopes: list[Scope] = strawberry.field(description="What it may do.")
@@ -32,6 +34,7 @@ class ApiKey(Node):
     def from_row(cls, row: ApiKeyRow) -> Self:
         """Shapes a key."""
         return cls(
+            row=row,
             id=global_id("ApiKey", row.id),
             name=row.name,
             prefix=row.prefix,
@@ -41,6 +44,11 @@ class ApiKey(Node):
             expires_at=row.expires_at,
             revoked_at=row.revoked_at,
         )
+
+    @field(Scope.USAGE_READ, "What the project's predictions that it asked for used.", directives=USAGE)
+    async def usage(self, info: Info, range: Range) -> UsageTotals | None:
+        """Adds up what they used."""
+        return await usage_of(info, "api_key_id", self.row.id, range)
 
 
 @node_type

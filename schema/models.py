@@ -28,6 +28,7 @@ from schema.prediction_lists import (
 )
 from schema.scalars import JSON
 from schema.types import enum_type, given, given_tuple, input_type, object_type, one_of_type
+from schema.usage import USAGE, Range, UsageTotals, usage_of
 
 
 @object_type
@@ -261,6 +262,11 @@ class Model(Node):
     ) -> Connection[LazyJob] | None:
         """Loads a page of its jobs."""
         return await jobs_of_model(info, self.row.id, filter, order_by, (first, after, last, before))
+
+    @field(Scope.USAGE_READ, "What the project's predictions by it used.", directives=USAGE)
+    async def usage(self, info: Info, range: Range) -> UsageTotals | None:
+        """Adds up what they used."""
+        return await usage_of(info, "model_id", self.row.id, range)
 
 
 @input_type

@@ -13,10 +13,11 @@ from db.filters import ModelFilter
 from engine.errors import InvalidInputError
 from resolvers import keys as key_resolvers
 from resolvers import models as model_resolvers
+from resolvers import usage as usage_resolvers
 from resolvers.context import Context
 from schema.access import ANYONE, Info, Needed, field, require
-from schema.directives import ListSize
-from schema.enums import Scope
+from schema.directives import Cost, ListSize
+from schema.enums import Scope, UsageDimension, UsageInterval
 from schema.job_lists import JobFilterArgument, JobOrder, jobs_page
 from schema.jobs import Job
 from schema.keys import Viewer
@@ -25,6 +26,7 @@ from schema.nodes import Node, global_id, parse_id, row_id, shaped, unknown_id
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, OrderDirection, window
 from schema.prediction_lists import Filter, OrderBy, predictions_page
 from schema.predictions import Prediction
+from schema.usage import KINDS, Range, UsageBucketConnection, UsageFilterInput, connection_of, usage_filter
 
 MAX_NODES = 100
 
@@ -165,6 +167,37 @@ class Query:
     ) -> Connection[Job] | None:
         """Loads a page of jobs."""
         return await jobs_page(info, filter, order_by, (first, after, last, before))
+
+    @field(
+        Scope.USAGE_READ,
+        "What the project used, in buckets from the oldest on: at most 1000, HOUR for up to 7 days. Without "
+        "groups every interval has one, also an empty one; with groups only what was used. Complete within "
+        "the transaction that ends a prediction.",
+        directives=[*CONNECTION, Cost(weight="10")],
+    )
+    async def usage(
+        self,
+        info: Info,
+        range: Range,
+        interval: Annotated[
+            UsageInterval, strawberry.argument(description="How long a bucket is.")
+        ] = UsageInterval.DAY,
+        group_by: Annotated[
+            list[UsageDimension], strawberry.argument(description="What to split by: any set of these.")
+        ] = [],  # noqa: B006  # a GraphQL default, which is never changed
+        filter: Annotated[
+            UsageFilterInput | None, strawberry.argument(description="Only this.")
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> UsageBucketConnection | None:
+        """Adds usage up, and shapes a page of it."""
+        at = window(first, after, last, before, order=usage_resolvers.ORDER.name, kinds=KINDS)
+        wanted = usage_filter(range, filter)
+        answer = await usage_resolvers.usage(info.context, wanted, interval, group_by)
+        return connection_of(answer, usage_resolvers.buckets_page(answer, at))
 
 
 async def _node(context: Context, id: strawberry.ID) -> Any:

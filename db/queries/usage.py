@@ -5,19 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import and_, insert, or_, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    and_,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.tables.predictions import predictions
 from db.tables.usage import RollupRow, UsageRow, rollups, usage
 
 FOLD_LOCK = 0x666F6C64
 KEY = ("project_id", "hour", "model_version_id", "api_key_id", "job_id", "currency")
+TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "records")
+KEYS_AT_ONCE = 200  # SQLite takes an OR of at most 1,000 conditions
+
+# Spelled as in the partial indexes: SQLAlchemy writes `folded = 0` for SQLite, which does not find them then.
+UNFOLDED = text("NOT folded")
 
 
 async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Stores what terminal predictions used, in the transaction that makes them terminal."""
     if rows:
         await connection.execute(insert(usage), list(rows))
+
+
+async def add_items(connection: AsyncConnection, job_id: str, after: int) -> None:
+    """Stores what a job's items used that are stored in this transaction, numbered higher than `after`."""
+    columns = [column for column in usage.columns if column.key not in ("prediction_id", "folded")]
+    ended = (predictions.c.job_id == job_id, predictions.c.job_sequence > after)
+    values = [predictions.c.id, *(_of_prediction(column) for column in columns), false()]
+    names = ["prediction_id", *(str(column.key) for column in columns), "folded"]
+    await connection.execute(insert(usage).from_select(names, select(*values).where(*ended)))
+
+
+def _of_prediction(column: Column[Any]) -> ColumnElement[Any]:
+    found = predictions.c[str(column.key)]
+    return func.coalesce(found, 0) if column.key in TOKENS else found
 
 
 async def may_fold(connection: AsyncConnection) -> bool:
@@ -31,20 +62,30 @@ async def may_fold(connection: AsyncConnection) -> bool:
     return bool(taken.scalar_one())
 
 
+async def lock_folding(connection: AsyncConnection) -> None:
+    """Waits until nobody folds, and keeps others from it until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FOLD_LOCK})
+
+
 async def unfolded(connection: AsyncConnection, limit: int) -> Sequence[UsageRow]:
     """Reads ledger rows that no rollup has yet, the oldest first."""
-    statement = select(usage).where(~usage.c.folded).order_by(usage.c.prediction_id).limit(limit)
+    statement = select(usage).where(UNFOLDED).order_by(usage.c.prediction_id).limit(limit)
     return cast(Sequence[UsageRow], (await connection.execute(statement)).all())
 
 
 async def rollups_at(connection: AsyncConnection, keys: Sequence[tuple[Any, ...]]) -> Sequence[RollupRow]:
     """Reads the rollups of these keys, each in the order of `KEY`."""
-    if not keys:
-        return []
-    wanted = or_(
-        *(and_(*(rollups.c[name] == value for name, value in zip(KEY, key, strict=True))) for key in keys)
-    )
-    return cast(Sequence[RollupRow], (await connection.execute(select(rollups).where(wanted))).all())
+    found: list[Any] = []
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        wanted = or_(
+            *(
+                and_(*(rollups.c[name] == value for name, value in zip(KEY, key, strict=True)))
+                for key in keys[start : start + KEYS_AT_ONCE]
+            )
+        )
+        found.extend((await connection.execute(select(rollups).where(wanted))).all())
+    return found
 
 
 async def put_rollups(

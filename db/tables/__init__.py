@@ -1,5 +1,6 @@
 """One module per noun; importing this package knows every table."""
 
+from db.tables.audit import AuditRow
 from db.tables.idempotency import IdempotencyRow
 from db.tables.jobs import ChunkRow, JobRow, UploadRow
 from db.tables.keys import ApiKeyRow, ProjectRow
@@ -11,6 +12,7 @@ from db.tables.webhooks import WebhookDeliveryRow, WebhookSecretRow
 
 __all__ = [
     "ApiKeyRow",
+    "AuditRow",
     "ChunkRow",
     "IdempotencyRow",
     "JobRow",

@@ -19,6 +19,9 @@ class ProjectRow(SQLModel, table=True):
     id: str = id_field()
     name: str = Field(unique=True, max_length=100)
     tier: str = Field(default="free", max_length=32)
+    # How many days inputs and outputs are kept, before the setting; and up to when they are purged.
+    retention_days: int | None = Field(default=None)
+    purged_until: datetime | None = Field(default=None, sa_type=Time)
     created_at: datetime = Field(default_factory=now, sa_type=Time)
 
 

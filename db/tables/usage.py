@@ -25,6 +25,13 @@ class UsageRow(SQLModel, table=True):
             sqlite_where=text("NOT folded"),
             postgresql_where=text("NOT folded"),
         ),
+        Index(
+            "ix_usage_unfolded_project",
+            "project_id",
+            "finished_at",
+            sqlite_where=text("NOT folded"),
+            postgresql_where=text("NOT folded"),
+        ),
         Index("ix_usage_project", "project_id", "finished_at"),
     )
 

@@ -20,6 +20,7 @@ from engine.bus.base import Bus
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import close_chunks
 from engine.jobs.rows import SEQUENCE, Row, item_rows
+from engine.usage import ledger
 from engine.values import JobStatus, PredictionStatus
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ async def add_finished(connection: AsyncConnection, job: JobRow, rows: Sequence[
         row[SEQUENCE] = number
     if rows:
         await queries.add_items(connection, rows)
+        await ledger.record_items(connection, job)
 
 
 def _counts(chunk: Chunk, job: JobRow, *, canceled: int) -> dict[str, Any]:

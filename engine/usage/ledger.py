@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.errors import DatabaseUnavailableError
 from db.queries import usage as queries
 from db.session import Database
-from db.tables import PredictionRow, RollupRow, UsageRow
+from db.tables import JobRow, PredictionRow, RollupRow, UsageRow
 from db.tables.usage import NONE
 from engine.usage.sketches import dumps, loads
 from engine.values import PredictionStatus
@@ -46,6 +46,11 @@ async def record(connection: AsyncConnection, rows: Iterable[PredictionRow]) -> 
     await queries.add(connection, [ledger_row(row) for row in rows])
 
 
+async def record_items(connection: AsyncConnection, job: JobRow) -> None:
+    """Writes the ledger rows of a job's items that were stored in this transaction; `job` is from before."""
+    await queries.add_items(connection, job.id, job.sequence)
+
+
 def ledger_row(row: PredictionRow) -> dict[str, Any]:
     """Returns what a terminal prediction used, as the ledger keeps it."""
     return {
@@ -54,7 +59,7 @@ def ledger_row(row: PredictionRow) -> dict[str, Any]:
         "api_key_id": row.api_key_id,
         "model_id": row.model_id,
         "model_version_id": row.model_version_id,
-        "job_id": getattr(row, "job_id", None),
+        "job_id": row.job_id,
         "status": str(row.status),
         "cached": row.cached,
         "finished_at": row.finished_at,

@@ -1,0 +1,163 @@
+"""Statements that add usage up: rollups, and the ledger rows that are in none yet, in one statement.
+
+One statement sees one moment, so that a row which is folded meanwhile counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    LargeBinary,
+    Select,
+    Subquery,
+    Table,
+    case,
+    func,
+    literal,
+    null,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.filters import UsageFilter
+from db.queries.usage import TOKENS, UNFOLDED
+from db.tables.predictions import predictions
+from db.tables.usage import NONE, rollups, usage
+from db.types import MILLISECOND, Time
+
+DIMENSIONS = ("model_id", "model_version_id", "api_key_id", "job_id")
+COUNTED = ("predictions", "failed", "cached", *TOKENS, "cost_nanos", "unpriced")
+TERMINAL = ("SUCCEEDED", "FAILED", "CANCELED")
+
+Row = Any
+"""`slot`, the dimensions grouped by (None for what was not), `currency`, and what is asked of them."""
+
+
+async def sums(
+    connection: AsyncConnection,
+    project_id: str,
+    wanted: UsageFilter,
+    by: Sequence[str],
+    unit: timedelta | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Adds up a project's usage, one row for each unit of time, group and currency; at most `limit`.
+
+    `by` names some of `DIMENSIONS`. A row's `slot` counts units since 1970; without a unit it is 0.
+    """
+    both = _both(project_id, wanted, COUNTED)
+    keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by), both.c.currency]
+    summed = [func.sum(both.c[name]).label(name) for name in COUNTED]
+    statement = select(*keys, *summed).group_by(*keys).order_by(*keys).limit(limit)
+    return (await connection.execute(statement)).all()
+
+
+async def sketches(
+    connection: AsyncConnection,
+    project_id: str,
+    wanted: UsageFilter,
+    by: Sequence[str],
+    unit: timedelta | None,
+) -> Sequence[Row]:
+    """Reads the sketches of every rollup, and the durations of the ledger rows that are in none yet.
+
+    A row has `latency` and `time_to_first_token`, or `total_ms` and `time_to_first_token_ms`.
+    """
+    durations = ("latency", "time_to_first_token", "total_ms", "time_to_first_token_ms")
+    both = _both(project_id, wanted, durations)
+    keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by)]
+    return (await connection.execute(select(*keys, *(both.c[name] for name in durations)))).all()
+
+
+async def by_source(connection: AsyncConnection) -> Sequence[Row]:
+    """Adds up predictions, ledger, and rollups with what is in none yet, by project and currency.
+
+    A row has `source` (`predictions`, `ledger` or `rollups`), `project_id`, `currency` and `COUNTED`.
+    """
+    ledger = _columns(usage, _ledger_columns(usage), COUNTED)
+    terminal = predictions.c.status.in_(TERMINAL)
+    ended = _columns(predictions, _ledger_columns(predictions), COUNTED).where(terminal)
+    added = union_all(_columns(rollups, _rollup_columns(), COUNTED), ledger.where(UNFOLDED))
+    statement = union_all(
+        *(
+            _per_project(source, select_.subquery())
+            for source, select_ in (("predictions", ended), ("ledger", ledger), ("rollups", added))
+        )
+    )
+    return (await connection.execute(statement)).all()
+
+
+def _per_project(source: str, rows: Subquery) -> Select[Any]:
+    keys = (rows.c.project_id, rows.c.currency)
+    summed = [func.sum(rows.c[name]).label(name) for name in COUNTED]
+    return select(literal(source).label("source"), *keys, *summed).group_by(*keys)
+
+
+def _both(project_id: str, wanted: UsageFilter, names: Sequence[str]) -> Subquery:
+    rollup_rows = _columns(rollups, _rollup_columns(), names).where(
+        *_conditions(rollups, rollups.c.hour, project_id, wanted)
+    )
+    ledger_rows = _columns(usage, _ledger_columns(usage), names).where(
+        UNFOLDED, *_conditions(usage, usage.c.finished_at, project_id, wanted)
+    )
+    return union_all(rollup_rows, ledger_rows).subquery("both")
+
+
+def _conditions(
+    table: Table, time: ColumnElement[Any], project_id: str, wanted: UsageFilter
+) -> list[ColumnElement[bool]]:
+    conditions = [table.c.project_id == project_id, time >= wanted.since, time < wanted.until]
+    conditions += [
+        table.c[name].in_(values) for name in DIMENSIONS if (values := getattr(wanted, name)) is not None
+    ]
+    return conditions
+
+
+def _slot(both: Subquery, unit: timedelta | None) -> ColumnElement[int]:
+    if unit is None:
+        return sql_cast(literal(0), BigInteger)
+    return type_coerce(both.c.time, BigInteger) // sql_cast(literal(unit // MILLISECOND), BigInteger)
+
+
+def _columns(table: Table, columns: dict[str, ColumnElement[Any]], names: Sequence[str]) -> Select[Any]:
+    keys = ("time", "project_id", *DIMENSIONS, "currency")
+    return select(*(columns[name].label(name) for name in (*keys, *names))).select_from(table)
+
+
+def _rollup_columns() -> dict[str, ColumnElement[Any]]:
+    columns: dict[str, ColumnElement[Any]] = {str(column.key): column for column in rollups.columns}
+    nothing = sql_cast(null(), Float)
+    return columns | {"time": rollups.c.hour, "total_ms": nothing, "time_to_first_token_ms": nothing}
+
+
+def _ledger_columns(table: Table) -> dict[str, ColumnElement[Any]]:
+    """The ledger's rows (or the predictions they are of) as if each were a rollup."""
+    columns: dict[str, ColumnElement[Any]] = {str(column.key): column for column in table.columns}
+    nothing = sql_cast(null(), LargeBinary)
+    number = {name: func.coalesce(sql_cast(table.c[name], BigInteger), 0) for name in TOKENS}
+    return columns | number | {
+        "time": type_coerce(table.c.finished_at, Time),
+        "api_key_id": func.coalesce(table.c.api_key_id, NONE),
+        "job_id": func.coalesce(table.c.job_id, NONE),
+        "currency": func.coalesce(table.c.currency, NONE),
+        "predictions": sql_cast(literal(1), BigInteger),
+        "failed": _one_where(table.c.status == "FAILED"),
+        "cached": _one_where(table.c.cached.is_(True)),
+        "cost_nanos": func.coalesce(table.c.cost_nanos, 0),
+        "unpriced": _one_where(table.c.cost_nanos.is_(None)),
+        "latency": nothing,
+        "time_to_first_token": nothing,
+    }  # fmt: skip
+
+
+def _one_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return sql_cast(case((condition, 1), else_=0), BigInteger)
