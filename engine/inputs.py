@@ -16,6 +16,7 @@ from engine.values import PredictionData
 
 MAX_RECORDS = 1000
 MAX_PROBLEMS = 100
+SHORT = 200
 DATA = ("input", "data")
 
 
@@ -83,21 +84,28 @@ class InputChecker:
         if not isinstance(record, dict):
             message = f"Record {index} is not an object."
             return [InvalidInputError(message, path=(index,), constraint="type", received=_short(record))]
-        return [_invalid(error, index) for error in self._validator.iter_errors(record)]
+        return [
+            problem for error in self._validator.iter_errors(record) for problem in _invalid(error, index)
+        ]
 
 
-def _invalid(error: Any, index: int) -> InvalidInputError:
-    """Returns our form of one JSON Schema violation; its path leads to the value that is wrong or missing."""
-    path = [index, *error.instance_path]
+def _invalid(error: Any, index: int) -> list[InvalidInputError]:
+    """Returns our form of a JSON Schema violation: one for each member that is missing or not known."""
     details = error.kind.as_dict()
-    if "property" in details:
-        path.append(details["property"])
-    elif details.get("unexpected"):
-        path.append(details["unexpected"][0])
-    where = ".".join(str(step) for step in path[1:])
-    message = f"Record {index}, {where}: {error.message}" if where else f"Record {index}: {error.message}"
+    members = [details["property"]] if "property" in details else details.get("unexpected")
+    return (
+        [_violation(error, index, [member]) for member in members] if members else [_violation(error, index)]
+    )
+
+
+def _violation(error: Any, index: int, member: Sequence[str] = ()) -> InvalidInputError:
+    path = [*error.instance_path, *member]
+    where = f"Record {index}, {'.'.join(map(str, path))}" if path else f"Record {index}"
     return InvalidInputError(
-        f"{message}.", path=path, constraint=error.kind.name, received=_short(error.instance)
+        f"{where}: {_short(error.message)}.",
+        path=(index, *path),
+        constraint=error.kind.name,
+        received=_short(error.instance),
     )
 
 
@@ -105,7 +113,7 @@ def _short(value: Any) -> Any:
     """Returns a value as an error may carry it: no containers, no long texts."""
     if isinstance(value, dict | list):
         return None
-    return value[:200] if isinstance(value, str) else value
+    return value[:SHORT] if isinstance(value, str) else value
 
 
 def _raise_all(problems: Sequence[InvalidInputError], prefix: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def decode_tensor(tensor: dict[str, Any]) -> Array:
         values = _from_base64(tensor["base64"], datatype)
     else:
         values = _from_json(tensor.get("data"), datatype)
-    expected = int(np.prod(shape, dtype=np.int64))
+    expected = prod(shape)
     if values.size != expected:
         raise InvalidInputError(
             f"{values.size} values do not fill the shape {list(shape)}, which takes {expected}.",
@@ -104,24 +105,34 @@ def check_tensors(tensors: list[dict[str, Any]], specs: tuple[TensorSpec, ...]) 
 
 
 def _check_tensor(tensor: dict[str, Any], spec: TensorSpec, index: int) -> list[InvalidInputError]:
-    shape = tensor["shape"]
-    fits = len(shape) == len(spec.shape) and all(
-        wanted in (-1, got) for wanted, got in zip(spec.shape, shape, strict=True)
-    )
-    if tensor["datatype"] != spec.datatype:
-        message = f"The input {spec.name!r} is {spec.datatype}, not {tensor['datatype']}."
-        return [
-            InvalidInputError(
-                message, path=(index, "datatype"), constraint=spec.datatype, received=tensor["datatype"]
-            )
-        ]
-    if not fits:
-        message = f"The input {spec.name!r} has the shape {list(spec.shape)}, where -1 is any size."
-        return [
-            InvalidInputError(
-                message, path=(index, "shape"), constraint=str(list(spec.shape)), received=shape
-            )
-        ]
+    problems = [
+        *_check_datatype(tensor["datatype"], spec, index),
+        *_check_shape(tensor["shape"], spec, index),
+    ]
+    return problems or _check_values(tensor, index)
+
+
+def _check_datatype(datatype: str, spec: TensorSpec, index: int) -> list[InvalidInputError]:
+    if datatype == spec.datatype:
+        return []
+    message = f"The input {spec.name!r} is {spec.datatype}, not {datatype}."
+    path = (index, "datatype")
+    return [InvalidInputError(message, path=path, constraint=spec.datatype, received=datatype)]
+
+
+def _check_shape(shape: list[int], spec: TensorSpec, index: int) -> list[InvalidInputError]:
+    if len(shape) == len(spec.shape) and all(map(_fits, spec.shape, shape)):
+        return []
+    message = f"The input {spec.name!r} has the shape {list(spec.shape)}, where -1 is any size."
+    path = (index, "shape")
+    return [InvalidInputError(message, path=path, constraint=str(list(spec.shape)), received=shape)]
+
+
+def _fits(wanted: int, got: int) -> bool:
+    return wanted in (-1, got)
+
+
+def _check_values(tensor: dict[str, Any], index: int) -> list[InvalidInputError]:
     try:
         decode_tensor(tensor)
     except InvalidInputError as error:
@@ -167,13 +178,20 @@ def _cast(array: Array, datatype: TensorDatatype, dtype: Any, path: tuple[str, .
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         whole = array.dtype.kind in "iu" or bool(np.all(array == np.floor(array)))
-        if not whole or array.min() < limits.min or array.max() > limits.max:
+        # Python's numbers, for NumPy would round the limits of 64 bits to a float before it compares.
+        if not whole or array.min().item() < limits.min or array.max().item() > limits.max:
             raise InvalidInputError(
                 f"A value is not a whole number from {limits.min} to {limits.max}.",
                 path=path,
                 constraint=datatype,
             )
-    return array.astype(dtype)
+        return array.astype(dtype)
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if cast.dtype.kind == "f" and not np.isfinite(cast).all():
+        most = float(np.finfo(dtype).max)
+        raise InvalidInputError(f"A value is not from {-most} to {most}.", path=path, constraint=datatype)
+    return cast
 
 
 def _text(value: Any) -> str:
