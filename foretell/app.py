@@ -12,6 +12,7 @@ from engine.values import Viewer
 from foretell import __version__, graphiql, http, uploads
 from foretell.auth import authenticate
 from foretell.context import RequestContext
+from foretell.documents import persisted_documents
 from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
 from foretell.lifespan import running
 from foretell.settings import Settings
@@ -44,7 +45,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services
         yield
         app.state.shutdown.set()
-        await app.state.endpoint.drain()
+        await app.state.endpoint.close()
 
 
 def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
@@ -54,12 +55,15 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         return await authenticate(app.state.services.keys, headers)
 
     def make_context(session: Session) -> RequestContext:
-        return RequestContext(app.state.services, session.request_id, session.viewer, limits=limits)
+        return RequestContext(
+            app.state.services, session.request_id, session.viewer, session.left, limits=limits
+        )
 
     return GraphQLEndpoint(
         schema,
         authenticate=who,
         make_context=make_context,
+        documents=persisted_documents(settings),
         options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=settings.allowed_origins),
         page=graphiql.page if settings.graphiql else None,
         shutdown=app.state.shutdown,

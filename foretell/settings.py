@@ -55,6 +55,7 @@ LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidat
 LogFormat = Annotated[Literal["console", "json"], BeforeValidator(_lowered)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 
 class DocumentSettings(BaseModel):
@@ -69,6 +70,11 @@ class DocumentSettings(BaseModel):
     max_aliases: int = Field(default=30, ge=0, description="Aliases in a document, fragments spread out.")
     max_cost: int = Field(default=1000, ge=1, description="Cost, by `@cost` and `@listSize`.")
     max_page: int = Field(default=100, ge=1, le=1000, description="Rows of one page: `first` or `last`.")
+    manifests: Paths = Field(
+        default=(),
+        description="Manifests of registered documents, Relay's, Apollo's or codegen's, parted by commas.",
+    )
+    trusted_only: bool = Field(default=False, description="Runs the documents of `manifests` and no others.")
 
 
 class Settings(BaseModel):

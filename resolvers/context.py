@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from db.session import Database
@@ -36,6 +37,8 @@ class Context:
     services: Services
     request_id: str
     viewer_or_none: Viewer | None
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the caller does not wait any more."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from db.filters import PredictionFilter
 from db.pages import Page, Window
 from db.queries import predictions as queries
 from db.tables import PredictionRow
+from engine.errors import ConflictError
 from engine.predict import Accepted
-from engine.values import PredictRequest
+from engine.values import DisconnectPolicy, PredictRequest
 from resolvers.context import Context
 from resolvers.loaders import CountOf, PredictionsOf
 
 
 async def predict(context: Context, request: PredictRequest) -> Accepted:
     """Runs a prediction as `Predictor.run` says, and tells the loaders of it."""
-    accepted = await context.services.predictor.run(context.viewer, request, context.request_id)
+    running = context.services.predictor.run(context.viewer, request, context.request_id)
+    if request.on_disconnect is DisconnectPolicy.CANCEL and request.wait_ms:
+        accepted = await _while_there(context, running)
+    else:
+        accepted = await running
     if not accepted.replayed:
         context.loaders.prime_prediction(accepted.row)
     return accepted
+
+
+async def _while_there(context: Context, work: Coroutine[Any, Any, Accepted]) -> Accepted:
+    """Awaits work, and cancels it when the caller goes away meanwhile.
+
+    Raises:
+        ConflictError: the caller has left; nobody reads it.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(context.left.wait())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+    finally:
+        leaving.cancel()
+        working.cancel()
+    raise ConflictError("The caller went away, and wanted the prediction canceled then.")
 
 
 async def cancel(context: Context, prediction_id: str) -> PredictionRow:

@@ -8,8 +8,10 @@ application/graphql-response+json can only trust a 200, so it gets one for a req
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
@@ -131,7 +133,9 @@ class HTTPTransport:
         try:
             text = await self.operations.text(asked, context.limits)
             self.operations.require_viewer(text, asked, session.viewer, context.limits)
-            result = await self.operations.execute(text, asked, context, allowed)
+            is_mutation = self.operations.kind(text, asked, context.limits) is OperationType.MUTATION
+            async with watching(request, session) if is_mutation else nullcontext():
+                result = await self.operations.execute(text, asked, context, allowed)
             shown = payload(result, context)
             response = respond_in(accepted, shown, session)
             if "errors" in shown and "data" in shown and not accepted.legacy:
@@ -141,6 +145,22 @@ class HTTPTransport:
         if request.method == "GET" and response.status_code == 200:
             return cacheable(request, response)
         return response
+
+
+@asynccontextmanager
+async def watching(request: Request, session: Session) -> AsyncIterator[None]:
+    """Sets `session.left` when the client goes away meanwhile."""
+    watch = asyncio.create_task(_until_left(request, session))
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+async def _until_left(request: Request, session: Session) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    session.left.set()
 
 
 def respond_in(

@@ -58,6 +58,10 @@ class GraphQLEndpoint:
             WebSocketRoute(path, self.websocket),
         ]
 
-    async def drain(self) -> None:
-        """Wait for the mutations whose callers went away; call it before the services they use are closed."""
+    async def close(self) -> None:
+        """Wait for the mutations whose callers went away, and let go of the documents.
+
+        To be called while the services that mutations use are still open.
+        """
         await self.operations.drain()
+        await self.operations.documents.store.close()

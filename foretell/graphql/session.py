@@ -26,6 +26,8 @@ class Session:
     transport: Transport
     response_headers: dict[str, str] = field(default_factory=dict)
     """What resolvers add to the answer; read over HTTP only."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the client does not wait any more; a mutation goes on all the same."""
 
     @property
     def holder(self) -> str:

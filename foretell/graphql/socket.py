@@ -201,6 +201,9 @@ class Socket:
             await self._answer(key, asked, session)
         except Gone:
             pass  # the reader knows it too
+        except asyncio.CancelledError:
+            session.left.set()
+            raise
         except Exception as error:
             await self._send_errors(key, error, session)
         finally:

@@ -67,9 +67,12 @@ class EventStreams:
     ) -> AsyncGenerator[bytes, None]:
         results = self._results(text, asked, context)
         with self.by_address.held(session.address), self.by_key.held(session.holder):
-            async with aclosing(self._guarded(results, session)) as events:
-                async for event in events:
-                    yield event
+            try:
+                async with aclosing(self._guarded(results, session)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                session.left.set()
 
     async def _results(
         self, text: str, asked: OperationRequest, context: Context
