@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from engine.serving import Serving
 from engine.signing import Links
 from engine.storage.base import Storage
 from engine.uploads import Uploads
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +82,19 @@ async def working(base: Foundation, *, slots: int, shares: Shares) -> AsyncItera
         finally:
             feeder.chunk_ended()
 
-    async with asyncio.TaskGroup() as tasks:
-        loops = [
-            tasks.create_task(base.engine.run(handle, slots), name="jobs: engine"),
-            tasks.create_task(feeder.run(), name="jobs: feeder"),
-            tasks.create_task(upkeep.run(), name="jobs: upkeep"),
-        ]
-        try:
-            yield worker
-        finally:
-            for loop in loops:
-                loop.cancel()
+    loops = [
+        asyncio.create_task(base.engine.run(handle, slots), name="jobs: engine"),
+        asyncio.create_task(feeder.run(), name="jobs: feeder"),
+        asyncio.create_task(upkeep.run(), name="jobs: upkeep"),
+    ]
+    try:
+        yield worker
+    finally:
+        for loop in loops:
+            loop.cancel()
+        for ended in await asyncio.gather(*loops, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("jobs were not worked off to the end", exc_info=ended)
 
 
 async def begin_alone(database: Database) -> None:

@@ -1,0 +1,232 @@
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from db.queries import chunks as chunk_queries
+from db.tables.jobs import chunks
+from engine.errors import ModelError, ThrottledError
+from engine.jobs import chunk as chunk_module
+from engine.jobs.worker import MAX_STARTS
+from engine.values import JobStatus
+from tests.engine.jobs.bench import Bench, ManyToldBackend
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk_module, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(chunk_module, "THROTTLED_SECONDS", 0.01)
+
+
+async def test_every_item_becomes_one_prediction_with_the_answer_to_its_input(any_bench: Bench) -> None:
+    job = await any_bench.submit(20)
+
+    async with any_bench.working():
+        ended = await any_bench.ended(job.id)
+
+    items = sorted(await any_bench.items(job.id), key=lambda row: row.item_index or 0)
+    assert (ended.status, ended.succeeded, ended.failed, ended.open_chunks) == ("SUCCEEDED", 20, 0, 0)
+    assert [row.item_index for row in items] == list(range(20))
+    assert [row.output for row in items] == [{"results": [{"value": x}]} for x in range(20)]
+    assert [row.input for row in items] == [{"records": [{"x": x}]} for x in range(20)]
+    assert {row.custom_id for row in items} == {f"item {x}" for x in range(20)}
+    assert {(row.status, row.attempts, row.request_id) for row in items} == {("SUCCEEDED", 1, "request")}
+    assert {row.cost_nanos for row in items} == {1000}
+
+
+async def test_items_are_numbered_in_the_order_in_which_they_ended(any_bench: Bench) -> None:
+    job = await any_bench.submit(30)
+
+    async with any_bench.working(slots=4):
+        ended = await any_bench.ended(job.id)
+
+    assert [row.job_sequence for row in await any_bench.items(job.id)] == list(range(1, 31))
+    assert ended.sequence == 30
+
+
+async def test_every_item_is_in_the_ledger_once(any_bench: Bench) -> None:
+    job = await any_bench.submit(20)
+
+    async with any_bench.working():
+        await any_bench.ended(job.id)
+
+    assert await any_bench.billed(job.id) == 20
+
+
+async def test_a_backend_that_takes_many_gets_a_whole_chunk(many_bench: Bench, many: ManyToldBackend) -> None:
+    job = await many_bench.submit(600)
+
+    async with many_bench.working():
+        await many_bench.ended(job.id)
+
+    assert sorted(many.batches) == [100, 250, 250]
+
+
+async def test_a_bad_item_does_not_touch_its_neighbours(many_bench: Bench, many: ManyToldBackend) -> None:
+    many.bad[7] = ModelError("It is seven.")
+    job = await many_bench.submit(20)
+
+    async with many_bench.working():
+        ended = await many_bench.ended(job.id)
+
+    (failed,) = [row for row in await many_bench.items(job.id) if row.status == "FAILED"]
+    assert (ended.status, ended.succeeded, ended.failed) == ("SUCCEEDED", 19, 1)
+    assert failed.item_index == 7
+    assert failed.error is not None
+    assert (failed.error["code"], failed.error["message"]) == ("MODEL_ERROR", "It is seven.")
+
+
+async def test_a_permanent_error_is_not_tried_again(bench: Bench) -> None:
+    bench.backend.error = ModelError("Never.")
+    job = await bench.submit(1)
+
+    async with bench.working():
+        await bench.ended(job.id)
+
+    (row,) = await bench.items(job.id)
+    assert (row.status, row.attempts, len(bench.backend.calls)) == ("FAILED", 1, 1)
+
+
+async def test_an_error_that_may_pass_is_tried_three_times(many_bench: Bench, many: ManyToldBackend) -> None:
+    many.bad[1] = ModelError("Perhaps later.", retryable=True)
+    job = await many_bench.submit(3)
+
+    async with many_bench.working():
+        await many_bench.ended(job.id)
+
+    attempts = {row.item_index: (row.status, row.attempts) for row in await many_bench.items(job.id)}
+    assert attempts == {0: ("SUCCEEDED", 1), 1: ("FAILED", 3), 2: ("SUCCEEDED", 1)}
+    assert Counter(data.value["records"][0]["x"] for data in many.calls) == {0: 1, 1: 3, 2: 1}
+
+
+async def test_an_item_waits_as_long_as_the_model_server_asks(
+    many_bench: Bench, many: ManyToldBackend
+) -> None:
+    many.bad[0] = ModelError("In a minute.", retryable=True, retry_after_seconds=60.0)
+    job = await many_bench.submit(1)
+
+    async with many_bench.working():
+        await many.was_asked()
+        await asyncio.sleep(0.3)
+        (row,) = await many_bench.chunks(job.id)
+
+    assert row.state == "pending"
+    assert row.tries == {"0": 1}
+    assert row.not_before is not None
+    assert 50 < (row.not_before - job.created_at).total_seconds() < 80
+
+
+async def test_throttling_waits_and_uses_up_no_attempt(bench: Bench) -> None:
+    bench.backend.error = ThrottledError(retry_after_seconds=0.02)
+    job = await bench.submit(2)
+
+    async with bench.working():
+        await bench.backend.was_asked(5)
+        bench.backend.error = None
+        ended = await bench.ended(job.id)
+
+    assert ended.succeeded == 2
+    assert {row.attempts for row in await bench.items(job.id)} == {1}
+
+
+async def test_what_a_killed_process_ran_runs_again_and_is_stored_once(any_bench: Bench) -> None:
+    job = await any_bench.submit(20)
+    async with any_bench.database.write() as connection:
+        handed = await chunk_queries.offer(connection, job.id, 2, "killed", job.created_at)
+        for chunk_id in handed:
+            await chunk_queries.start(connection, chunk_id, "killed")
+
+    async with any_bench.working():
+        ended = await any_bench.ended(job.id)
+
+    assert (ended.succeeded, await any_bench.billed(job.id)) == (20, 20)
+    assert sorted(row.item_index or 0 for row in await any_bench.items(job.id)) == list(range(20))
+
+
+async def test_a_worker_whose_chunk_another_took_up_can_not_write(any_bench: Bench) -> None:
+    job = await any_bench.submit(3)
+    any_bench.backend.gate.clear()
+
+    async with any_bench.working():
+        await any_bench.backend.was_asked(3)
+        (chunk,) = await any_bench.chunks(job.id)
+        async with any_bench.database.write() as connection:
+            begun = await chunk_queries.start(connection, chunk.id or 0, "another")
+        any_bench.backend.gate.set()
+        await asyncio.sleep(0.3)
+
+    assert begun is not None
+    assert await any_bench.items(job.id) == []
+    assert (await any_bench.job(job.id)).succeeded == 0
+
+
+async def test_a_worker_that_is_told_to_stop_gives_back_what_it_runs(any_bench: Bench) -> None:
+    job = await any_bench.submit(3)
+    any_bench.backend.gate.clear()
+
+    async with any_bench.working():
+        await any_bench.backend.was_asked(3)
+
+    (chunk,) = await any_bench.chunks(job.id)
+    assert (chunk.state, chunk.owner, chunk.items_left, chunk.starts) == ("pending", None, 3, 0)
+
+
+async def test_what_had_ended_when_a_worker_was_stopped_stays(bench: Bench) -> None:
+    stuck = asyncio.Event()
+
+    async def look() -> None:
+        if bench.backend.calls[-1].value["records"][0]["x"] == 2:
+            await stuck.wait()
+
+    bench.backend.look = look
+    job = await bench.submit(3)
+    async with bench.working():
+        await bench.backend.was_asked(3)
+        await asyncio.sleep(0.1)
+    stored = {row.item_index for row in await bench.items(job.id)}
+    stuck.set()
+
+    async with bench.working():
+        ended = await bench.ended(job.id)
+
+    assert stored == {0, 1}
+    assert ended.succeeded == 3
+    assert Counter(data.value["records"][0]["x"] for data in bench.backend.calls) == {0: 1, 1: 1, 2: 2}
+
+
+async def test_a_chunk_that_ends_its_process_again_and_again_fails(bench: Bench) -> None:
+    job = await bench.submit(2)
+    async with bench.database.write() as connection:
+        await connection.execute(update(chunks).where(chunks.c.job_id == job.id).values(starts=MAX_STARTS))
+
+    async with bench.working():
+        ended = await bench.ended(job.id)
+
+    assert (ended.status, ended.failed, bench.backend.calls) == ("SUCCEEDED", 2, [])
+    assert {(row.error or {})["retryable"] for row in await bench.items(job.id)} == {True}
+
+
+async def test_a_job_whose_source_is_gone_fails_and_says_so(bench: Bench) -> None:
+    job = await bench.submit(3)
+    bench.base.storage.delete(job.source)
+
+    async with bench.working():
+        ended = await bench.ended(job.id)
+
+    assert (ended.status, ended.canceled) == (JobStatus.FAILED, 3)
+    assert "There is no file" in (ended.status_reason or "")
+
+
+async def test_explanations_are_stored_with_the_items(bench: Bench) -> None:
+    version = bench.base.serving.get(bench.base.catalog.versions()[0])
+    version.version.spec = replace(version.version.spec, config={"baseline": {"x": 0.0}})
+    job = await bench.submit(2, explain="OCCLUSION")
+
+    async with bench.working():
+        await bench.ended(job.id)
+
+    found = {row.item_index: row.explanation for row in await bench.items(job.id)}
+    assert found[1] is not None
+    assert found[1]["records"][0]["attributions"][0] == {"feature": "x", "value": 1.0, "featureValue": 1}
