@@ -8,7 +8,20 @@ as one generated function instead of walking the document for each object. What 
 graphql-core runs. See docs/executor.md.
 """
 
+from executor.compiler import Prepared
+from executor.extension import ExecutorExtension
 from executor.schema import CompiledSchema, install
+from executor.selection import selected
 from executor.stats import Execution, Observer, Stats, last_execution
 
-__all__ = ["CompiledSchema", "Execution", "Observer", "Stats", "install", "last_execution"]
+__all__ = [
+    "CompiledSchema",
+    "Execution",
+    "ExecutorExtension",
+    "Observer",
+    "Prepared",
+    "Stats",
+    "install",
+    "last_execution",
+    "selected",
+]

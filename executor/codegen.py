@@ -31,7 +31,9 @@ from graphql import Undefined
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from executor.completion import completer, object_classes
+from executor.info import ResolveInfo
 from executor.leaf import GUARDS, PLAIN, enum_names, unserialized_error
+from executor.pending import Pending
 from executor.plan import (
     Attribute,
     Call,
@@ -50,7 +52,13 @@ from executor.resolvers import is_safe_name
 
 def generate(plans: list[ObjectPlan]) -> str:
     """Makes the functions of the plans, sets each plan's and site's `complete`, and returns the source."""
-    constants: dict[str, Any] = {"PLAIN": PLAIN, "Undefined": Undefined, "unserialized": unserialized_error}
+    constants: dict[str, Any] = {
+        "PLAIN": PLAIN,
+        "Undefined": Undefined,
+        "unserialized": unserialized_error,
+        "Pending": Pending,
+        "ResolveInfo": ResolveInfo,
+    }
     source = "\n".join(line for plan in plans for line in _function(plan, constants))
     exec(_compiled(source), constants)  # noqa: S102 - see above: numbers and the server's own identifiers
     for plan in plans:
@@ -144,8 +152,7 @@ class _Field:
         if not source.is_coroutine:
             yield f"        v{n} = {call}"
             yield f"        if r.is_awaitable(v{n}):"
-            yield f"            w{n} = r.defer(v{n}, F{n}, p)"
-            yield f"            v{n} = None"
+            yield from self._deferred("            ")
             yield "        else:"
             yield from self._completed("            ")
             return
@@ -153,22 +160,34 @@ class _Field:
         yield f"            v{n} = {call}"
         yield "        except Exception as e:"  # it would have been raised inside Strawberry's coroutine
         yield f"            v{n} = r.raising(e)"
-        yield f"        w{n} = r.defer(v{n}, F{n}, p)"
-        yield f"        v{n} = None"
+        yield from self._deferred("        ")
+
+    def _deferred(self, pad: str) -> Iterator[str]:
+        n = self._n
+        yield f"{pad}w{n} = Pending(v{n}, F{n}, {self._position()}, c{n})"
+        yield f"{pad}r.starting.append(w{n})"
+        yield f"{pad}v{n} = None"
+
+    def _position(self) -> str:
+        n, site = self._n, self._site
+        self._constants[f"T{n}"] = site.typename
+        return f"(p, K{n}, T{n}, {site.nullable})"
 
     def _call(self, source: Call | Resolve) -> str:
-        n = self._n
+        n, site = self._n, self._site
         function = f"R{n}"
         if isinstance(source, Resolve):
-            parameters = ["s", f"r.info(F{n}, p)"]
+            parameters = ["s", f"ResolveInfo(r, F{n}, {self._position()})"]
             if source.wrapped:
                 function = f"r.wrapped(R{n})"
         else:
             parameters = ["s"] if source.takes_self else []
             parameters += [f"{name}=s" for name in source.source_names]
             if source.info_name:
-                parameters.append(f"{source.info_name}=r.strawberry_info(F{n}, p)")
-        arguments = self._site.arguments
+                self._constants[f"I{n}"] = site.strawberry_field
+                info = f"r.info_class(_raw_info=ResolveInfo(r, F{n}, {self._position()}), _field=I{n})"
+                parameters.append(f"{source.info_name}={info}")
+        arguments = site.arguments
         if arguments is not None:
             self._constants[f"B{n}"] = arguments.constant
             parameters.append(f"**a{n}" if arguments.constant is None else f"**B{n}")
@@ -211,9 +230,7 @@ class _Field:
     def _composite(self, pad: str) -> Iterator[str]:
         """A value that is no leaf: awaitables wait, the others are completed at their position."""
         n, site = self._n, self._site
-        self._constants[f"T{n}"] = site.typename
-        position = f"(p, K{n}, T{n}, {site.nullable})"
-        complete = f"v{n} = c{n}(v{n}, r, {position}, F{n})"
+        complete = f"v{n} = c{n}(v{n}, r, {self._position()}, F{n})"
         if isinstance(site.source, Call | Resolve):  # asked already
             yield f"{pad}{complete}"
             return

@@ -108,7 +108,7 @@ class Compiler:
             return "nested too deeply"
         except Exception as error:
             return f"compiler failed: {type(error).__name__}"
-        return Plan(operation.node, steps, len(planner.sites), source)
+        return Plan(operation.node, steps, tuple(planner.sites), source)
 
     def _count(self, outcome: Outcome, seconds: float) -> None:
         self.stats.misses += 1
@@ -116,7 +116,7 @@ class Compiler:
             self.stats.compiled += 1
             self.stats.compile_seconds += seconds
             if self._observer is not None:
-                self._observer.compiled(seconds, outcome.sites)
+                self._observer.compiled(seconds, len(outcome.sites))
 
 
 def _read(cached: CachedDocument, name: str | None) -> DocumentOperation | str:

@@ -8,6 +8,7 @@ share a callback, and those that arrive together are completed together.
 from __future__ import annotations
 
 import asyncio
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, located_error
@@ -59,7 +60,9 @@ class _Driver:
         self._waiter: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
-        await self._go_on(None)
+        if len(self._operation.starting) == 1:
+            await self._follow(self._operation.starting.pop(), None)
+        self._start()
         while self._running or self._watched or self._bubbles:
             await self._news()
             ready, self._ready = self._ready, []
@@ -72,8 +75,10 @@ class _Driver:
     async def abandon(self) -> None:
         """Cancels everything and waits until it has ended."""
         self._operation.close()
-        for pending in self._running.values():
-            pending.cancel()
+        for task, pending in self._running.items():
+            pending.is_cancelled = True
+            task.cancel()
+            pending.close()
         for future in self._watched:
             future.remove_done_callback(self._arrived)
             future.cancel()
@@ -86,8 +91,7 @@ class _Driver:
             if isinstance(awaitable, asyncio.Future) and awaitable.get_loop() is self._loop:
                 self._watch(awaitable, pending)
             else:
-                pending.task = self._loop.create_task(self._run(pending))
-                self._running[pending.task] = pending
+                self._running[self._loop.create_task(self._run(pending))] = pending
 
     def _watch(self, future: asyncio.Future[Any], pending: Pending) -> None:
         together = self._watched.get(future)
@@ -105,12 +109,10 @@ class _Driver:
         self._wake()
 
     async def _run(self, pending: Pending) -> None:
-        """The task of a coroutine, and of what follows from it as long as that is a single coroutine."""
-        task = pending.task
+        task = asyncio.current_task()
         assert task is not None
         try:
-            await self._follow(pending)
-            await self._go_on(task)
+            await self._follow(pending, task)
         except BaseException as error:
             if not self._running[task].is_cancelled:
                 self._crash = error
@@ -120,27 +122,29 @@ class _Driver:
             if self._bubbles or self._crash or not self._running:
                 self._wake()
 
-    async def _go_on(self, task: asyncio.Task[None] | None) -> None:
-        """Starts what was noted; a single coroutine is awaited here, in the task that asks (None: ours)."""
+    async def _follow(self, pending: Pending, task: asyncio.Task[None] | None) -> None:
+        """Awaits and completes a value, and what follows from it as long as that is a single coroutine.
+
+        `task` is the task for it, None if it is the one of the operation.
+        """
         operation = self._operation
-        while len(operation.starting) == 1 and asyncio.iscoroutine(operation.starting[0].awaitable):
+        while True:
+            try:
+                value = await pending.awaitable
+            except Exception as error:
+                if not pending.is_cancelled:
+                    self._fail(pending, error)
+            else:
+                if not pending.is_cancelled:
+                    self._settle(pending, value)
+            if not operation.starting:
+                return
+            if len(operation.starting) > 1 or not isinstance(operation.starting[0].awaitable, CoroutineType):
+                self._start()
+                return
             pending = operation.starting.pop()
             if task is not None:
-                pending.task = task
                 self._running[task] = pending
-            await self._follow(pending)
-        self._start()
-
-    async def _follow(self, pending: Pending) -> None:
-        pending.is_started = True
-        try:
-            value = await pending.awaitable
-        except Exception as error:
-            if not pending.is_cancelled:
-                self._fail(pending, error)
-        else:
-            if not pending.is_cancelled:
-                self._settle(pending, value)
 
     def _arrive(self, future: asyncio.Future[Any], pendings: list[Pending]) -> None:
         wanted = [pending for pending in pendings if not pending.is_cancelled]
@@ -207,8 +211,9 @@ class _Driver:
         """
         for task, pending in list(self._running.items()):
             if self._response.stands_under(pending.position, top):
-                pending.cancel()
-                if not pending.is_started:  # then it never begins, and cannot tell that it has ended
+                pending.is_cancelled = True
+                task.cancel()
+                if pending.close():  # then the task never begins, and cannot tell that it has ended
                     del self._running[task]
         for future, pendings in list(self._watched.items()):
             for pending in pendings:

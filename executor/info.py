@@ -29,33 +29,33 @@ class ResolveInfo:
     Made with the position of the field, or of an item in its list.
     """
 
-    __slots__ = ("_operation", "_position", "_site", "context")
+    __slots__ = ("_operation", "_position", "context", "site")
 
     def __init__(self, operation: Operation, site: FieldSite, position: Position) -> None:
         self._operation = operation
-        self._site = site
+        self.site = site
         self._position = position
         self.context = operation.context
 
     @property
     def field_name(self) -> str:
         """The name of the field, not its alias."""
-        return self._site.nodes[0].name.value
+        return self.site.nodes[0].name.value
 
     @property
     def field_nodes(self) -> list[FieldNode]:
         """All nodes that were merged into the field."""
-        return self._site.nodes
+        return self.site.nodes
 
     @property
     def return_type(self) -> GraphQLOutputType:
         """The type of the field, with its wrappers."""
-        return self._site.definition.type
+        return self.site.definition.type
 
     @property
     def parent_type(self) -> GraphQLObjectType:
         """The object type that owns the field."""
-        return self._site.parent_type
+        return self.site.parent_type
 
     @property
     def path(self) -> Path:

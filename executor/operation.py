@@ -150,12 +150,10 @@ class Operation:
             pending.close()
         self.starting.clear()
 
-    def defer(self, awaitable: Any, site: FieldSite, parent: Position) -> Pending:
-        """Notes that a field of the object at `parent` is awaited; the caller may set its container."""
+    def defer(self, awaitable: Any, site: FieldSite, parent: Position) -> None:
+        """Notes that a field of the object at `parent` is awaited."""
         position = (parent, site.key, site.typename, site.nullable)
-        pending = Pending(awaitable, site, position, site.complete)
-        self.starting.append(pending)
-        return pending
+        self.starting.append(Pending(awaitable, site, position, site.complete))
 
     def defer_at(
         self,
@@ -227,18 +225,10 @@ class Operation:
         """Returns a field's `resolve` inside the middleware of this operation."""
         return self._middleware.get_field_resolver(resolve) if self._middleware else resolve
 
-    def info(self, site: FieldSite, parent: Position) -> GraphQLResolveInfo[Any]:
-        """Returns the info for a field of the object at `parent`."""
-        return self.info_at(site, (parent, site.key, site.typename, site.nullable))
-
     def info_at(self, site: FieldSite, position: Position) -> GraphQLResolveInfo[Any]:
         """Returns the info of the field whose value, or an item of it, stands at a position."""
         # typed as the named tuple whose attributes it has
         return cast("GraphQLResolveInfo[Any]", ResolveInfo(self, site, position))
-
-    def strawberry_info(self, site: FieldSite, parent: Position) -> Any:
-        """Returns Strawberry's info for a field of the object at `parent`."""
-        return self.info_class(_raw_info=self.info(site, parent), _field=site.strawberry_field)
 
     @property
     def async_helpers(self) -> GraphQLResolveInfoHelpers:

@@ -189,5 +189,18 @@ class Plan:
 
     operation: OperationDefinitionNode
     steps: tuple[ObjectPlan, ...]
-    sites: int
+    sites: tuple[FieldSite, ...]
     source_text: str
+
+    @property
+    def asks_for_info(self) -> bool:
+        """Whether any field sees the context or its place in the response.
+
+        If none does, all who run the plan with the same root value and variables get the same result, and one
+        execution is enough for all of them (an event for its subscribers).
+        """
+        return any(
+            isinstance(site.source, Resolve)
+            or (isinstance(site.source, Call) and bool(site.source.info_name))
+            for site in self.sites
+        )
