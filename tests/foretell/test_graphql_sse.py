@@ -187,7 +187,7 @@ async def test_a_mutation_survives_its_caller() -> None:
             async with client.stream("POST", f"http://{address}/graphql", json=body):
                 await eventually(lambda: service.sessions)
         await asyncio.sleep(0.1)
-        await service.endpoint.drain()
+        await service.endpoint.close()
 
     assert service.written == ["kept"]
 

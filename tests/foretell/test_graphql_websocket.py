@@ -362,7 +362,7 @@ async def test_a_mutation_survives_its_caller(leave: str) -> None:
         else:
             await ws.send({"type": "complete", "id": "1"})
         await asyncio.sleep(0.1)
-        await service.endpoint.drain()
+        await service.endpoint.close()
 
     assert service.written == ["kept"]
 
