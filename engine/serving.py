@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from db.errors import DatabaseUnavailableError
 from db.queries import models as queries
 from db.session import Database
 from db.types import now
@@ -21,6 +22,8 @@ from engine.inputs import InputChecker
 from engine.values import BackendKind, ServingStatus, TensorSpec
 
 log = logging.getLogger(__name__)
+
+TRY_AGAIN_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -42,15 +45,20 @@ class Serving:
         self._served: dict[str, Served] = {}
 
     async def load_all(self) -> None:
-        """Loads what is not loaded yet, all at once; a version that fails is FAILED and says why."""
-        wanted = [
-            version
-            for version in self._catalog.versions()
-            if version.row.status != ServingStatus.RETIRED and version.row.id not in self._served
-        ]
-        await asyncio.gather(*(self._load(version) for version in wanted))
-        if wanted:
-            await self._catalog.refresh()
+        """Loads what is not loaded yet, all at once; a version that fails is FAILED and says why.
+
+        One whose server is not there now stays LOADING and says why; `run` tries it again.
+        """
+        await self._load_those(set(ServingStatus) - {ServingStatus.RETIRED})
+
+    async def run(self) -> None:
+        """Goes on trying what could not be loaded for want of a server, until it is cancelled."""
+        while True:
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
+            try:
+                await self._load_those({ServingStatus.PENDING, ServingStatus.LOADING})
+            except DatabaseUnavailableError as error:
+                log.warning("models were not loaded: %s", error)
 
     def get(self, version: CatalogVersion) -> Served:
         """Returns a version that can be asked, with its backend.
@@ -85,6 +93,16 @@ class Serving:
         await asyncio.gather(*(served.backend.close() for served in self._served.values()))
         self._served.clear()
 
+    async def _load_those(self, statuses: Collection[ServingStatus]) -> None:
+        wanted = [
+            version
+            for version in self._catalog.versions()
+            if version.row.status in statuses and version.row.id not in self._served
+        ]
+        await asyncio.gather(*(self._load(version) for version in wanted))
+        if wanted:
+            await self._catalog.refresh()
+
     async def _load(self, version: CatalogVersion) -> None:
         if version.row.status == ServingStatus.PENDING:
             await self._note(version, status=ServingStatus.LOADING)
@@ -95,8 +113,9 @@ class Serving:
             self._served[version.row.id] = Served(version, backend, InputChecker(spec))
         except Exception as error:
             log.warning("model version %s can not be served: %s", version.spec.name, error)
-            reason = error.message if isinstance(error, ForetellError) else str(ModelError())
-            await self._note(version, status=ServingStatus.FAILED, status_reason=reason)
+            known = error if isinstance(error, ForetellError) else ModelError()
+            status = ServingStatus.LOADING if known.retryable else ServingStatus.FAILED
+            await self._note(version, status=status, status_reason=known.message)
         else:
             await self._note(
                 version,

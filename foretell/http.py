@@ -46,7 +46,8 @@ async def _database(services: Services) -> str | None:
 
 
 def _models(services: Services) -> str | None:
-    """Names versions that are still on their way; one that failed does not stop the others."""
+    """Names versions that are still on their way; one that failed, or lacks its server, stops no other."""
     waiting = (ServingStatus.PENDING, ServingStatus.LOADING)
-    names = [v.spec.name for v in services.catalog.versions() if v.row.status in waiting]
+    rows = [(version.spec.name, version.row) for version in services.catalog.versions()]
+    names = [name for name, row in rows if row.status in waiting and row.status_reason is None]
     return f"loading: {', '.join(names)}" if names else None

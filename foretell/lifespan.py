@@ -103,6 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             stack.callback(alone.release)
             await recovery.take_over_everything()
         await stack.enter_async_context(_in_background(recovery.run()))
+        await stack.enter_async_context(_in_background(serving.run()))
         await stack.enter_async_context(_in_background(runs.listen()))
         await stack.enter_async_context(_in_background(Folding(database).run()))
         await stack.enter_async_context(_in_background(Sender(database, allowed_hosts=hosts).run()))
