@@ -33,6 +33,9 @@ from resolvers.usage_loads import UsageLoads, UsageOf
 
 MAX_BATCH = 500
 
+VersionNamed = tuple[str, str]
+"""A model's id, and the name of one of its versions."""
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -116,6 +119,9 @@ class Loaders:
         self.output: DataLoader[str, Any] = self._blob("output")
         self.explanation: DataLoader[str, Any] = self._blob("explanation")
         self.prices: DataLoader[str, list[PriceRow]] = _loader(self._prices)
+        self.version_named: DataLoader[tuple[str, str], ModelVersionRow | None] = _loader(
+            self._versions_named
+        )
         self.versions_of: DataLoader[VersionsOf, Page[ModelVersionRow]] = _loader(self._versions_of)
         self.version_count: DataLoader[str, int] = _loader(self._version_counts)
         self.predictions_of: DataLoader[PredictionsOf, Page[PredictionRow]] = _loader(self._predictions_of)
@@ -158,6 +164,12 @@ class Loaders:
         async with self._database.read() as connection:
             rows = await models.prices_of(connection, version_ids)
         return [[row for row in rows if row.model_version_id == version_id] for version_id in version_ids]
+
+    async def _versions_named(self, named: list[VersionNamed]) -> list[ModelVersionRow | None]:
+        async with self._database.read() as connection:
+            rows = await models.versions_by_name(connection, named)
+        found = {(row.model_id, row.version): row for row in rows}
+        return [found.get(key) for key in named]
 
     async def _versions_of(self, asked: list[VersionsOf]) -> list[Page[ModelVersionRow]]:
         async with self._database.read() as connection:

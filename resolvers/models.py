@@ -44,8 +44,7 @@ async def version(context: Context, model_id: str, ref: VersionRef) -> ModelVers
     if ref.id is not None:
         found = await context.loaders.version.load(ref.id)
         return found if found is not None and found.model_id == model_id else None
-    async with context.services.database.read() as connection:
-        return await queries.version_by_name(connection, model_id, ref.version or "")
+    return await context.loaders.version_named.load((model_id, ref.version or ""))
 
 
 async def versions_page(context: Context, model_id: str, window: Window) -> Page[ModelVersionRow]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, String, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, case, func, insert, or_, select, tuple_, update
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -96,11 +96,13 @@ async def versions_by_id(
     return cast(Sequence[ModelVersionRow], found.all())
 
 
-async def version_by_name(connection: AsyncConnection, model_id: str, version: str) -> ModelVersionRow | None:
-    """Finds the version of that name of a model that the caller may see."""
-    named = (model_versions.c.model_id == model_id, model_versions.c.version == version)
-    found = await connection.execute(select(model_versions).where(*named))
-    return cast(ModelVersionRow | None, found.first())
+async def versions_by_name(
+    connection: AsyncConnection, named: Sequence[tuple[str, str]]
+) -> Sequence[ModelVersionRow]:
+    """Finds versions by the id of a model that the caller may see, and their own name."""
+    pairs = tuple_(model_versions.c.model_id, model_versions.c.version)
+    found = await connection.execute(select(model_versions).where(pairs.in_(named)))
+    return cast(Sequence[ModelVersionRow], found.all())
 
 
 async def versions_pages(
@@ -173,3 +175,8 @@ async def change_model_status(connection: AsyncConnection, model_id: str, at: da
 async def add_price(connection: AsyncConnection, row: PriceRow) -> None:
     """Stores a price."""
     await connection.execute(insert(prices).values(row.model_dump()))
+
+
+async def change_price(connection: AsyncConnection, price_id: str, **changes: Any) -> None:
+    """Changes columns of a price."""
+    await connection.execute(update(prices).where(prices.c.id == price_id).values(**changes))
