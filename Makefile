@@ -31,8 +31,9 @@ check: $(VENV)/dev.stamp ## Lint, types, import contracts, schema.graphql, locks
 schema: $(VENV)/dev.stamp ## Write schema.graphql
 	@$(BIN)/foretell schema --write
 
-bench: $(VENV)/dev.stamp ## Measure; ARGS names benchmarks
-	@$(BIN)/python -m benchmarks $(ARGS)
+BENCHMARKS := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
+bench: $(VENV)/dev.stamp ## Run the benchmarks; ARGS="executor" for some of them
+	@for name in $(or $(ARGS),$(BENCHMARKS)); do echo "$$name:"; $(BIN)/python -m benchmarks.$$name || exit; done
 
 format: $(VENV)/dev.stamp ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix
