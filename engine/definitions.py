@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.backends.configs import ConfigPart, first_problem
 from engine.backends.openai.config import OpenAIConfig
@@ -80,8 +80,13 @@ CONFIGS: dict[BackendKind, type[ConfigPart]] = {
 
 
 class PriceDefinition(_Part):
-    """What a version costs; an amount that is left out is unknown, not free."""
+    """What a version costs; an amount that is left out is unknown, not free.
 
+    It holds from `valid_from` on, or from when it is applied. Naming the time of a price that is there
+    corrects it, for `foretell usage reprice`.
+    """
+
+    valid_from: AwareDatetime | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     input_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None
     cached_input_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None

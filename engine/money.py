@@ -71,3 +71,11 @@ def cost_of(price: PriceRow | None, usage: Usage) -> Cost | None:
     per_token = sum(tokens * (per_million or 0) for tokens, per_million in parts)
     tokens_cost = (per_token + MILLION // 2) // MILLION
     return Cost(tokens_cost + (price.nanos_per_prediction or 0), price.currency)
+
+
+def charge(price: PriceRow | None, usage: Usage, *, cached: bool) -> Cost | None:
+    """Returns what is charged for a usage: what it costs, or 0 if it came from the cache."""
+    cost = cost_of(price, usage)
+    if cached:
+        return Cost(0, cost.currency if cost is not None else DEFAULT_CURRENCY)
+    return cost

@@ -12,7 +12,7 @@ from typing import Any
 from engine.backends.base import CUT, Result, Token
 from engine.errors import InternalError, ModelError, ProcessingError
 from engine.explanations import explain
-from engine.money import DEFAULT_CURRENCY, Cost, cost_of, price_at
+from engine.money import charge, price_at
 from engine.serving import Served
 from engine.text_stream import TextStream
 from engine.values import ExplanationMethod, FinishReason, ModelTask, PredictionData, PredictionStatus, Usage
@@ -56,9 +56,7 @@ class Outcome:
         if self.first_token is not None:
             columns["time_to_first_token_ms"] = (self.first_token - accepted) * 1000
         if self.usage is not None:
-            cost = cost_of(price_at(served.version.prices, finished_at), self.usage)
-            if self.cached:
-                cost = Cost(0, cost.currency if cost is not None else DEFAULT_CURRENCY)
+            cost = charge(price_at(served.version.prices, finished_at), self.usage, cached=self.cached)
             columns |= {
                 "usage_source": self.usage.source,
                 "records": self.usage.records,

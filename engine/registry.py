@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -107,9 +108,23 @@ class _Pass:
             return
         columns = _price_columns(definition)
         known = [row for row in self.prices if row.model_version_id == version_id]
+        if definition.valid_from is not None:
+            await self.dated_price(version_id, name, definition.valid_from, known, columns)
+            return
         newest = max(known, key=lambda row: row.valid_from, default=None)
         if (newest is None or _differs(newest, columns)) and self._changes("set price", name):
             await queries.add_price(self.connection, PriceRow(model_version_id=version_id, **columns))
+
+    async def dated_price(
+        self, version_id: str, name: str, at: datetime, known: Sequence[PriceRow], columns: dict[str, Any]
+    ) -> None:
+        """Stores the price that holds from a time on, or corrects it."""
+        same = next((row for row in known if row.valid_from == at), None)
+        if same is None and self._changes("set price", name):
+            row = PriceRow(model_version_id=version_id, valid_from=at, **columns)
+            await queries.add_price(self.connection, row)
+        elif same is not None and _differs(same, columns) and self._changes("correct price", name):
+            await queries.change_price(self.connection, same.id, **columns)
 
     def _changes(self, what: str, name: str) -> bool:
         """Notes a change; returns whether it is to be carried out."""

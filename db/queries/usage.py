@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -12,15 +13,19 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.tables.models import model_versions, models
 from db.tables.predictions import predictions
 from db.tables.usage import RollupRow, UsageRow, rollups, usage
+from db.types import Time
 
 FOLD_LOCK = 0x666F6C64
 KEY = ("project_id", "hour", "model_version_id", "api_key_id", "job_id", "currency")
@@ -104,3 +109,25 @@ async def mark_folded(connection: AsyncConnection, prediction_ids: Sequence[str]
     """Notes that ledger rows are in a rollup now."""
     statement = update(usage).where(usage.c.prediction_id.in_(prediction_ids))
     await connection.execute(statement.values(folded=True))
+
+
+async def export_page(
+    connection: AsyncConnection,
+    project_id: str,
+    since: datetime,
+    until: datetime,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[UsageRow]:
+    """Reads a project's ledger by the time that predictions ended, with the names of model and version."""
+    place = (usage.c.finished_at, usage.c.prediction_id)
+    joined = usage.join(models, models.c.id == usage.c.model_id).join(
+        model_versions, model_versions.c.id == usage.c.model_version_id
+    )
+    columns = (usage, models.c.name.label("model"), model_versions.c.version)
+    wanted = (usage.c.project_id == project_id, place[0] >= since, place[0] < until)
+    statement = select(*columns).select_from(joined).where(*wanted)
+    if after is not None:
+        statement = statement.where(tuple_(*place) > tuple_(literal(after[0], Time), literal(after[1])))
+    found = await connection.execute(statement.order_by(*place).limit(limit))
+    return cast(Sequence[UsageRow], found.all())

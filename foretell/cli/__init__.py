@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from foretell import __version__
-from foretell.cli import keys, migrate, models, predict, projects, schema, serve
+from foretell.cli import keys, migrate, models, predict, projects, schema, serve, usage
 from foretell.cli.failures import Commands
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("schema")(schema.show)
 app.add_typer(projects.app, name="projects")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(usage.app, name="usage")
 app.command("predict")(predict.predict)
 
 

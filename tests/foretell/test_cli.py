@@ -14,7 +14,7 @@ from tests.foretell.commands import ROOT, foretell
 
 COMMANDS = [
     "serve", "migrate", "schema", "projects create", "projects list", "keys create", "keys list",
-    "keys revoke", "models list", "models apply", "predict",
+    "keys revoke", "models list", "models apply", "usage verify", "usage reprice", "usage export", "predict",
 ]  # fmt: skip
 
 Run = Callable[..., Result]
