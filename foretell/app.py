@@ -16,7 +16,7 @@ from foretell.documents import persisted_documents
 from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
 from foretell.lifespan import running
 from foretell.settings import Settings
-from schema import schema
+from schema import compiled, schema
 from schema.limits import DocumentLimits
 
 
@@ -29,6 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Foretell", version=__version__, openapi_url=None, lifespan=_lifespan)
     app.state.settings = settings
     app.state.shutdown = asyncio.Event()
+    compiled.enabled = settings.compiled_executor
     endpoint = _endpoint(app, settings)
     app.state.endpoint = endpoint
     app.router.routes.extend(endpoint.routes("/graphql"))

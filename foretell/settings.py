@@ -142,6 +142,9 @@ class Settings(BaseModel):
     document: DocumentSettings = Field(
         default=DocumentSettings(), description="What a GraphQL document may cost before it is refused."
     )
+    compiled_executor: bool = Field(
+        default=True, description="Runs operations as compiled plans; off, graphql-core runs them, slower."
+    )
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Bytes of a request's body.")
     allowed_origins: Origins = Field(
         default=(),

@@ -2,6 +2,7 @@
 
 from strawberry.schema.config import StrawberryConfig
 
+import executor
 from schema.errors import USER_ERRORS
 from schema.extensions import EXTENSIONS, ForetellSchema
 from schema.mutation import Mutation
@@ -11,7 +12,7 @@ from schema.sharing import share_events
 from schema.subscription import Subscription
 from schema.tokens import TOKEN_STREAM_EVENTS
 
-__all__ = ["schema"]
+__all__ = ["compiled", "schema"]
 
 schema = ForetellSchema(
     query=Query,
@@ -21,4 +22,7 @@ schema = ForetellSchema(
     extensions=EXTENSIONS,
     config=StrawberryConfig(scalar_map=SCALARS),
 )
+compiled = executor.install(schema)
+"""The compiled executor of the schema; switch it off and graphql-core runs everything."""
+
 share_events(schema)
