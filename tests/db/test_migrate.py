@@ -138,7 +138,7 @@ async def test_processes_that_start_at_once_migrate_once(request: pytest.Fixture
 
     processes = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", UPGRADE, database_url, cwd=ROOT)
-        for _ in range(3)
+        for _ in range(2)
     ]
     codes = [await process.wait() for process in processes]
 
