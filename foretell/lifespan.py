@@ -29,6 +29,7 @@ from engine.keys import Keys
 from engine.predict import Predictor
 from engine.recovery import Recovery
 from engine.registry import Registry
+from engine.retention import Retention
 from engine.runs import Runs
 from engine.serving import Serving
 from engine.signing import Links, link_secret
@@ -106,6 +107,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await stack.enter_async_context(_in_background(serving.run()))
         await stack.enter_async_context(_in_background(runs.listen()))
         await stack.enter_async_context(_in_background(Folding(database).run()))
+        sweeper = Retention(database, settings.retention_days)
+        await stack.enter_async_context(_in_background(sweeper.run()))
         await stack.enter_async_context(_in_background(Sender(database, allowed_hosts=hosts).run()))
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
         storage = open_storage(settings.storage_url, settings.data_directory)

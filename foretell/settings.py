@@ -119,6 +119,12 @@ class Settings(BaseModel):
         le=3600,
         description="After this long without a sign of life, another process takes up a process's work.",
     )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Purges inputs, outputs and explanations this many days after a prediction has ended.",
+    )
     worker_slots: int = Field(
         default=4,
         ge=0,

@@ -142,3 +142,16 @@ def test_export_to_a_file_that_can_not_be_written_fails(booked: Run, tmp_path: P
 
     assert result.exit_code == 1
     assert "can not be written" in result.stderr
+
+
+def test_a_project_is_told_how_long_to_keep(sqlite_url: str, booked: Run) -> None:
+    said = [
+        foretell("projects", "retention", "books", *days, FORETELL_DATABASE_URL=sqlite_url).stdout
+        for days in (["--days", "7"], ["--days", "0"], [])
+    ]
+
+    assert said == [
+        "books keeps inputs and outputs for 7 days.\n",
+        "books keeps inputs and outputs for ever.\n",
+        "books keeps inputs and outputs as the setting says.\n",
+    ]
