@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from db.pages import Page, Window
-from db.queries import keys as queries
 from db.tables import ApiKeyRow, ProjectRow
 from engine.values import Scope
 from resolvers.context import Context
@@ -28,14 +27,12 @@ async def revoke_key(context: Context, key_id: str) -> ApiKeyRow:
 
 async def keys_page(context: Context, window: Window) -> Page[ApiKeyRow]:
     """Returns a page of the project's keys, newest first."""
-    async with context.services.database.read() as connection:
-        return await queries.keys_page(connection, context.viewer.project_id, window)
+    return await context.loaders.keys_page.load(window)
 
 
 async def count_keys(context: Context) -> int:
     """Counts the project's keys."""
-    async with context.services.database.read() as connection:
-        return await queries.count_keys(connection, context.viewer.project_id)
+    return await context.loaders.key_count.load(context.viewer.project_id)
 
 
 async def own_project(context: Context) -> ProjectRow:

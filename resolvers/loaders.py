@@ -104,6 +104,8 @@ class Loaders:
         in_project = self._in_project
         self.project: DataLoader[str, ProjectRow | None] = self._by_id(keys.projects_by_id)
         self.api_key: DataLoader[str, ApiKeyRow | None] = self._by_id(in_project(keys.keys_by_id))
+        self.keys_page: DataLoader[Window, Page[ApiKeyRow]] = _loader(self._keys_pages)
+        self.key_count: DataLoader[str, int] = _loader(self._key_counts)
         self.model: DataLoader[str, ModelRow | None] = self._by_id(in_project(models.models_by_id))
         self.version: DataLoader[str, ModelVersionRow | None] = self._by_id(in_project(models.versions_by_id))
         self.prediction: DataLoader[str, PredictionRow | None] = self._by_id(in_project(predictions.by_id))
@@ -159,6 +161,14 @@ class Loaders:
             return [found.get(row_id) for row_id in ids]
 
         return _loader(load)
+
+    async def _keys_pages(self, windows: list[Window]) -> list[Page[ApiKeyRow]]:
+        async with self._database.read() as connection:
+            return [await keys.keys_page(connection, self._project_id, window) for window in windows]
+
+    async def _key_counts(self, project_ids: list[str]) -> list[int]:
+        async with self._database.read() as connection:
+            return [await keys.count_keys(connection, project_id) for project_id in project_ids]
 
     async def _prices(self, version_ids: list[str]) -> list[list[PriceRow]]:
         async with self._database.read() as connection:
