@@ -25,7 +25,7 @@ from foretell.settings import DocumentSettings, Settings
 from resolvers.context import Services
 
 ROOMY = DocumentSettings(
-    max_bytes=10**6, max_tokens=10**5, max_depth=30, max_fields=10**5, max_aliases=1000, max_cost=10**9
+    max_bytes=10**6, max_tokens=10**5, max_depth=30, max_fields=10**5, max_aliases=10**5, max_cost=10**9
 )
 """Limits that no test's document reaches; those of the limits have their own."""
 

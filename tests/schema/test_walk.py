@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from engine.values import Scope
+from graphql import GraphQLField
+from sqlalchemy import select
+
+from db.tables.keys import api_keys
+from db.tables.models import models
+from db.tables.predictions import predictions
+from schema.nodes import global_id
 from tests.schema.graph import Caller, Graph, model, prediction, price, version
-from tests.schema.selections import each_field
+from tests.schema.selections import BY_TYPE, SCHEMA, call, each_field
 
 WALK = """
 query ($first: Int) {
@@ -19,9 +25,9 @@ query ($first: Int) {
 """
 
 
-async def populated(graph: Graph, caller: Caller, models: int) -> None:
+async def populated(graph: Graph, caller: Caller, count: int) -> None:
     """Stores models with two versions each, and three predictions of each version."""
-    found = [model(f"model-{number:02}") for number in range(models)]
+    found = [model(f"model-{number:02}") for number in range(count)]
     versions = [version(its_model, number) for its_model in found for number in (1, 2)]
     for its_model in found:
         its_model.default_version_id = next(row.id for row in versions if row.model_id == its_model.id)
@@ -55,30 +61,123 @@ async def test_the_walk_from_models_to_predictions_and_back_costs_the_same_for_2
     assert len(for_forty) == len(for_two), "\n".join(for_forty)
 
 
-LISTS = {
-    "Model": "models(first: $first) { nodes",
-    "ModelVersion": "models(first: $first) { nodes { versions(first: 2) { nodes",
-    "Prediction": "predictions(first: $first) { nodes",
-    "ApiKey": "viewer { project { apiKeys(first: $first) { nodes",
-}
-"""Where objects of a type are found in numbers; `$first` says in how many."""
+MARK = "hidden-from-you"
 
 
-@pytest.mark.parametrize("type_name", LISTS)
-async def test_no_field_of_an_object_in_a_list_costs_more_statements_for_40_than_for_2(
-    any_graph: Graph, type_name: str
-) -> None:
+async def hidden(graph: Graph) -> tuple[Caller, list[str]]:
+    """Stores rows of every kind for a project, marked in every text; returns its key, and their ids."""
+    theirs = await graph.caller(MARK)
+    shared, own = model("shared"), model(f"{MARK}-model", project_id=theirs.project_id, description=MARK)
+    own.tags, own.display_name = [MARK], MARK
+    versions = [version(shared), version(own, status_reason=MARK, input_schema={"title": MARK})]
+    shared.default_version_id, own.default_version_id = (row.id for row in versions)
+    marked: dict[str, Any] = {
+        "request_id": MARK,
+        "meta": {MARK: MARK},
+        "input": {"records": [{MARK: MARK}]},
+        "output": {"results": [{"label": MARK}]},
+        "error": {"code": "MODEL_ERROR", "message": MARK, "retryable": False, "retryAfterSeconds": None},
+        "explanation": {
+            "method": "OCCLUSION",
+            "baseline": 1,
+            "records": [{"attributions": [{"feature": MARK, "value": 1, "featureValue": MARK}]}],
+        },
+    }
+    made = [prediction(theirs, each, **marked) for each in versions]
+    await graph.add(shared, own)
+    await graph.add(*versions)
+    await graph.add(*map(price, versions))
+    await graph.add(*made)
+    ids: list[str] = [
+        global_id("Model", own.id),
+        global_id("ModelVersion", versions[1].id),
+        *(global_id("Prediction", row.id) for row in made),
+        global_id("ApiKey", theirs.key_id),
+        global_id("Viewer", theirs.key_id),
+        global_id("Project", theirs.project_id),
+    ]
+    return theirs, ids
+
+
+def documents(node_id: str) -> list[str]:
+    """Returns queries of every root field with everything it leads to, asked with an id wherever one goes."""
+    given = {**BY_TYPE, "ID": f'"{node_id}"', "ModelVersionRefInput": f'{{id: "{node_id}"}}'}
+    return [f"query {{ {field} }}" for field in each_field("Query", 2, given)]
+
+
+async def test_the_walk_does_come_by_what_is_marked(graph: Graph) -> None:
+    theirs, ids = await hidden(graph)
+
+    answers = [await graph.answer(theirs, document) for node_id in ids for document in documents(node_id)]
+
+    told = str([answer["data"] for answer in answers])
+    assert told.count(MARK) > 100
+    assert [node_id for node_id in ids if node_id not in told] == []
+
+
+async def test_nothing_of_a_project_is_told_to_another_by_any_field(any_graph: Graph) -> None:
+    _, ids = await hidden(any_graph)
     caller = await any_graph.caller()
-    await populated(any_graph, caller, 40)
-    for _ in range(39):
-        await any_graph.colleague(caller.project_id, [Scope.MODELS_READ])
-    place = LISTS[type_name]
 
-    for field in each_field(type_name, 1):
-        document = f"query ($first: Int) {{ {place} {{ {field} }} {'}' * (place.count('{') + 1)}"
-        with any_graph.statements() as for_two:
-            await any_graph.data(caller, document, first=2)
-        with any_graph.statements() as for_forty:
-            await any_graph.data(caller, document, first=40)
+    for node_id in ids:
+        for document in documents(node_id):
+            answer = await any_graph.answer(caller, document)
 
-        assert len(for_forty) == len(for_two), field
+            assert MARK not in str(answer)
+            assert [each for each in ids if each in str(answer["data"])] == []
+            assert {error["extensions"]["code"] for error in answer.get("errors", [])} <= {"BAD_USER_INPUT"}
+
+
+async def test_what_another_project_did_is_not_counted(any_graph: Graph) -> None:
+    await hidden(any_graph)
+    caller = await any_graph.caller()
+
+    answer = await any_graph.data(
+        caller,
+        """{ models { totalCount nodes { name predictions { totalCount } versions { nodes {
+             predictions { totalCount } } } } } predictions { totalCount }
+             viewer { project { apiKeys { totalCount } } } }""",
+    )
+
+    nothing = {"predictions": {"totalCount": 0}}
+    assert answer == {
+        "models": {
+            "totalCount": 1,
+            "nodes": [{"name": "shared", **nothing, "versions": {"nodes": [nothing]}}],
+        },
+        **nothing,
+        "viewer": {"project": {"apiKeys": {"totalCount": 1}}},
+    }
+
+
+async def test_no_mutation_finds_or_changes_anything_of_another_project(any_graph: Graph) -> None:
+    theirs, ids = await hidden(any_graph)
+    caller = await any_graph.caller()
+    assert SCHEMA.mutation_type is not None
+    before = await rows_of(any_graph, theirs)
+
+    for node_id in ids:
+        given = {**BY_TYPE, "ID": f'"{node_id}"', "String": f'"{MARK}-model"'}
+        for name, field in SCHEMA.mutation_type.fields.items():
+            if takes_an_id(field):
+                document = f"mutation {{ {call(name, field, given)} {{ errors {{ code }} }} }}"
+                errors = (await any_graph.data(caller, document))[name]["errors"]
+                assert errors, name
+                assert {error["code"] for error in errors} <= {"NOT_FOUND", "INVALID_INPUT"}, name
+
+    assert await rows_of(any_graph, theirs) == before
+
+
+def takes_an_id(field: GraphQLField) -> bool:
+    """Tells whether a mutation is called with an id."""
+    return "<id>" in call("probe", field, {**BY_TYPE, "ID": '"<id>"'})
+
+
+async def rows_of(graph: Graph, caller: Caller) -> list[Any]:
+    """Reads the rows that a project has."""
+    tables = [api_keys, models, predictions]
+    async with graph.database.read() as connection:
+        return [
+            (await connection.execute(select(table).where(table.c.project_id == caller.project_id))).all()
+            for table in tables
+        ]
