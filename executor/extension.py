@@ -11,7 +11,7 @@ from executor.stats import last_execution
 
 
 class ExecutorExtension(SchemaExtension):
-    """Adds `extensions.executor` to each response: `name`, and `reason` or `compileSeconds` if there is one."""
+    """Adds `extensions.executor` to each response: `name`, and `reason` or `compileSeconds`."""
 
     def on_operation(self) -> Iterator[None]:
         """Forgets what an earlier operation of this task was."""

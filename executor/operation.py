@@ -9,7 +9,7 @@ nothing is done without a coroutine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -94,10 +94,8 @@ class Operation:
         # an execution that nobody awaited (execute_sync of an async resolver) leaves its coroutines here
         self.close()
 
-    def execute_operation(
-        self, serially: bool | None = None
-    ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Runs the plan and returns the result, or a coroutine of it if anything is awaited.
+    def execute_operation(self, serially: bool | None = None) -> ExecutionResult | Unfinished:
+        """Runs the plan and returns the result, or an awaitable of it if anything is awaited.
 
         Never raises for what resolvers raise. `serially` is what graphql-core calls it with; the plan knows.
         """
@@ -105,13 +103,13 @@ class Operation:
         for index, step in enumerate(self.plan.steps):
             self._run(step)
             if self.starting and not self._closed_without_loop():
-                return self._finish(index, whole)
+                return Unfinished(self, index, whole)
             if self.response.data is None:
                 return self.response.result(None)
             whole.update(self.response.data)
         return self.response.result(whole)
 
-    async def _finish(self, index: int, whole: dict[str, Any]) -> ExecutionResult:
+    async def finish(self, index: int, whole: dict[str, Any]) -> ExecutionResult:
         """Awaits step `index`, then runs the others one after the other."""
         await drive(self)
         for step in self.plan.steps[index + 1 :]:
@@ -234,6 +232,20 @@ class Operation:
     def async_helpers(self) -> GraphQLResolveInfoHelpers:
         """The helpers that graphql-core offers in `info`: gather, and await with the operation."""
         return GraphQLResolveInfoHelpers(gather=_gather, track=self.track)
+
+
+class Unfinished:
+    """An operation that awaits something. No coroutine, so that it may be dropped without a warning."""
+
+    __slots__ = ("_index", "_operation", "_whole")
+
+    def __init__(self, operation: Operation, index: int, whole: dict[str, Any]) -> None:
+        self._operation = operation
+        self._index = index
+        self._whole = whole
+
+    def __await__(self) -> Generator[Any, Any, ExecutionResult]:
+        return self._operation.finish(self._index, self._whole).__await__()
 
 
 def _gather(values: Sequence[Awaitable[Any]]) -> Awaitable[list[Any]]:

@@ -8,7 +8,7 @@ import json
 import warnings
 from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import strawberry
@@ -32,8 +32,16 @@ class Observation:
 
     def regardless_of_order(self) -> Observation:
         """The same without the order of errors and releases, which nobody promises among equals."""
-        errors = sorted(self.errors, key=repr)
-        return Observation(self.data, errors, self.calls, self.batches, sorted(self.released))
+        return replace(self, errors=sorted(self.errors, key=repr), released=sorted(self.released))
+
+    def regardless_of_batches(self) -> Observation:
+        """The same without the grouping of what was loaded.
+
+        Graphql-core does not wait for what lost its place, so it may still be loading when the next root field
+        of a mutation, or the next event, loads. A plan waits.
+        """
+        together = sorted(key for batch in self.batches for key in batch)
+        return replace(self.regardless_of_order(), batches=[together])
 
 
 def observe(

@@ -16,6 +16,7 @@ from tests.executor.inputs import Color
 if TYPE_CHECKING:
     from tests.executor.world import Ref, Run
 
+
 class Opaque:
     """No scalar knows it."""
 

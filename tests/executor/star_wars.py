@@ -47,12 +47,12 @@ class Query:
         return _LUKE if episode is Episode.EMPIRE else _ARTOO
 
     @strawberry.field
-    def human(self, id: str) -> Human | None:  # noqa: A002 - the argument's name in the documentation
+    def human(self, id: str) -> Human | None:
         found = _CHARACTERS.get(id)
         return found if isinstance(found, Human) else None
 
     @strawberry.field
-    async def droid(self, id: str) -> Droid | None:  # noqa: A002
+    async def droid(self, id: str) -> Droid | None:
         found = _CHARACTERS.get(id)
         return found if isinstance(found, Droid) else None
 
@@ -76,9 +76,7 @@ _CHARACTERS: dict[str, Human | Droid] = {
     each.id: each
     for each in (
         _LUKE,
-        Human(
-            id="1001", name="Darth Vader", friend_ids=["1004"], appears_in=_ALL, home_planet="Tatooine"
-        ),
+        Human(id="1001", name="Darth Vader", friend_ids=["1004"], appears_in=_ALL, home_planet="Tatooine"),
         Human(id="1002", name="Han Solo", friend_ids=["1000", "1003", "2001"], appears_in=_ALL),
         Human(
             id="1003",

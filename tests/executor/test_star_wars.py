@@ -42,7 +42,11 @@ SECRET = "secretBackstory is secret."
                         {
                             "name": "Han Solo",
                             "appearsIn": ["NEW_HOPE", "EMPIRE", "JEDI"],
-                            "friends": [{"name": "Luke Skywalker"}, {"name": "Leia Organa"}, {"name": "R2-D2"}],
+                            "friends": [
+                                {"name": "Luke Skywalker"},
+                                {"name": "Leia Organa"},
+                                {"name": "R2-D2"},
+                            ],
                         },
                         {
                             "name": "Leia Organa",
@@ -86,7 +90,9 @@ SECRET = "secretBackstory is secret."
             {"hero": {"__typename": "Human", "name": "Luke Skywalker"}},
         ),
         (
-            '{ droid(id: "2000") { primaryFunction ... on Character { friends { ... on Human { homePlanet } } } } }',
+            """{ droid(id: "2000") {
+                primaryFunction ... on Character { friends { ... on Human { homePlanet } } }
+            } }""",
             {},
             {
                 "droid": {

@@ -12,6 +12,7 @@ import inspect
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from types import GenericAlias
 from typing import Annotated, Any
 
 import strawberry
@@ -21,9 +22,8 @@ from strawberry.scalars import JSON
 from strawberry.types import Info
 
 from tests.executor.conductor import Conductor, Later
-from tests.executor.outcomes import Outcomes
 from tests.executor.inputs import Box, Choice, Color
-
+from tests.executor.outcomes import Outcomes
 
 LEAVES: dict[str, Any] = {
     "Int": int,
@@ -111,6 +111,7 @@ class Run:
     conductor: Conductor
     outcomes: Outcomes
     calls: Counter[str] = field(default_factory=Counter)
+
     def result(self, source: Any, spec: FieldSpec, values: dict[str, Any]) -> tuple[str, Any]:
         """Counts the call, and returns its name and what the field yields. Raises if that is its outcome."""
         name = f"{source.oid}.{spec.name}{values or ''}"
@@ -197,9 +198,9 @@ def _resolved(spec: FieldSpec, types: dict[str, Any], *, is_subscription: bool) 
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=type_, default=default)
         )
     function.__name__ = spec.name
-    returned = annotation(spec.ref, types)
+    returned: Any = annotation(spec.ref, types)
     if is_subscription:
-        returned = AsyncIterator[returned]
+        returned = GenericAlias(AsyncIterator, (returned,))
     function.__signature__ = inspect.Signature(parameters, return_annotation=returned)
     if is_subscription:
         return strawberry.subscription(function)

@@ -7,7 +7,6 @@ from hypothesis.strategies import DrawFn
 
 from tests.executor.world import ARGUMENTS, LEAVES, MODES, FieldSpec, Ref, TypeSpec, World
 
-
 SYNC_MODES = ("attribute", "sync", "info", "allowed", "extended")
 
 
