@@ -47,6 +47,11 @@ def from_epoch_ms(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
+def storable(value: str) -> bool:
+    """Tells whether a column can hold a text: PostgreSQL takes no NUL, so what has one is never found."""
+    return "\0" not in value
+
+
 class Id(TypeDecorator[str]):
     """An id from `new_id`, compared byte by byte on every database, whatever its locale."""
 

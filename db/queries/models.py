@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, String, case, func, insert, or_, select, tuple_, update
+import orjson
+from sqlalchemy import ColumnElement, Select, String, case, false, func, insert, or_, select, tuple_, update
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import ModelFilter
 from db.pages import Order, Page, Window, read_page, read_page_per_parent
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow, model_versions, models, prices
+from db.types import storable
 
 ORDERS: Mapping[str, tuple[Any, ...]] = {
     "CREATED_AT": (models.c.id,),
@@ -54,6 +56,8 @@ async def models_by_id(
 
 async def model_by_name(connection: AsyncConnection, project_id: str, name: str) -> ModelRow | None:
     """Finds a model by name; a project's own model hides the operator's of the same name."""
+    if not storable(name):
+        return None
     own_first = models.c.project_id.is_(None)
     named = select(models).where(models.c.name == name, visible(project_id)).order_by(own_first).limit(1)
     return cast(ModelRow | None, (await connection.execute(named)).first())
@@ -79,11 +83,17 @@ def _filtered(statement: Select[Any], project_id: str, wanted: ModelFilter) -> S
     if wanted.status is not None:
         statement = statement.where(models.c.status.in_(wanted.status))
     if wanted.tags is not None:
-        tags = sql_cast(models.c.tags, String)
-        statement = statement.where(or_(*(tags.contains(f'"{tag}"', autoescape=True) for tag in wanted.tags)))
+        statement = statement.where(or_(false(), *map(_tagged, wanted.tags)))
     if wanted.search is not None:
-        statement = statement.where(models.c.name.icontains(wanted.search, autoescape=True))
+        found = models.c.name.icontains(wanted.search, autoescape=True)
+        statement = statement.where(found if storable(wanted.search) else false())
     return statement
+
+
+def _tagged(tag: str) -> ColumnElement[bool]:
+    """Tells of a model whether its tags, a JSON array, have this one; LIKE would ignore case on SQLite."""
+    tags = sql_cast(models.c.tags, String)
+    return func.replace(tags, orjson.dumps(tag).decode(), "") != tags
 
 
 async def versions_by_id(
@@ -101,7 +111,8 @@ async def versions_by_name(
 ) -> Sequence[ModelVersionRow]:
     """Finds versions by the id of a model that the caller may see, and their own name."""
     pairs = tuple_(model_versions.c.model_id, model_versions.c.version)
-    found = await connection.execute(select(model_versions).where(pairs.in_(named)))
+    possible = [pair for pair in named if storable(pair[1])]
+    found = await connection.execute(select(model_versions).where(pairs.in_(possible)))
     return cast(Sequence[ModelVersionRow], found.all())
 
 
