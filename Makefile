@@ -20,7 +20,7 @@ serve: $(VENV)/run.stamp ## Serve on 127.0.0.1:8000; ARGS="--port 9000" for more
 test: $(VENV)/dev.stamp ## Run the tests; ARGS="tests/db -x" for some of them
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev.stamp ## Lint, types, import contracts, schema.graphql, locks
+check: $(VENV)/dev.stamp ## Lint, types, import contracts, the schema and its promises, locks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -28,7 +28,7 @@ check: $(VENV)/dev.stamp ## Lint, types, import contracts, schema.graphql, locks
 	$(BIN)/foretell schema --check
 	$(UV) pip check --python $(BIN)/python --quiet
 
-schema: $(VENV)/dev.stamp ## Write schema.graphql
+schema: $(VENV)/dev.stamp ## Write schema.graphql and docs/schema.md
 	@$(BIN)/foretell schema --write
 
 BENCHMARKS := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
