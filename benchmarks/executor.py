@@ -39,9 +39,9 @@ class Status(enum.Enum):
 
 @dataclass
 class Loaders:
-    models: DataLoader[int, Any]
-    versions: DataLoader[int, Any]
-    versions_of: DataLoader[int, Any]
+    models: DataLoader[int, Model]
+    versions: DataLoader[int, Version]
+    versions_of: DataLoader[int, list[Version]]
 
 
 @strawberry.type
@@ -195,7 +195,7 @@ def operation(schema: strawberry.Schema, document: DocumentNode, variables: dict
             context_value=loaders(),
             variable_values=variables,
             executor_class=schema.execution_context_class,
-            is_awaitable=optimized_is_awaitable,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             operation_extensions=None,
         )
         return result if isinstance(result, ExecutionResult) else await result

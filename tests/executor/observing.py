@@ -37,8 +37,8 @@ class Observation:
     def regardless_of_batches(self) -> Observation:
         """The same without the grouping of what was loaded.
 
-        Graphql-core does not wait for what lost its place, so it may still be loading when the next root field
-        of a mutation, or the next event, loads. A plan waits.
+        Graphql-core does not wait for what lost its place, so it may still be loading when the next root
+        field of a mutation, or the next event, loads. A plan waits.
         """
         together = sorted(key for batch in self.batches for key in batch)
         return replace(self.regardless_of_order(), batches=[together])

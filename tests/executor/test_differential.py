@@ -1,6 +1,6 @@
 """Both executors, on random schemas, data, documents and failures, must be impossible to tell apart.
 
-`EXECUTOR_EXAMPLES` sets the number of examples: 60 by default, some thousands before a release.
+`EXECUTOR_EXAMPLES` sets the number of examples: 30 by default, some thousands before a release.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.executor.worlds import SYNC_MODES, worlds
 DOCUMENTS_PER_WORLD = 3
 
 many = settings(
-    max_examples=int(os.environ.get("EXECUTOR_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("EXECUTOR_EXAMPLES", "30")),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a whole world takes minutes
     print_blob=True,
