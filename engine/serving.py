@@ -105,7 +105,7 @@ class Serving:
 
     async def _load(self, version: CatalogVersion) -> None:
         if version.row.status == ServingStatus.PENDING:
-            await self._note(version, status=ServingStatus.LOADING)
+            await self._begin(version)
         backend = BACKENDS[BackendKind(version.row.backend)](version.spec, self._executor)
         try:
             metadata = await backend.load()
@@ -124,6 +124,12 @@ class Serving:
                 inputs=_as_json(spec.inputs),
                 outputs=_as_json(spec.outputs),
             )
+
+    async def _begin(self, version: CatalogVersion) -> None:
+        """Stores that a version is loading, unless another process has it ready by now."""
+        async with self._database.write() as connection:
+            await queries.begin_loading(connection, version.row.id)
+            await queries.change_model_status(connection, version.row.model_id, now())
 
     async def _note(self, version: CatalogVersion, **changes: Any) -> None:
         """Stores what is new about a version; a restart that finds everything as it was writes nothing."""

@@ -167,6 +167,12 @@ async def change_version(connection: AsyncConnection, version_id: str, **changes
     await connection.execute(statement.values(**changes))
 
 
+async def begin_loading(connection: AsyncConnection, version_id: str) -> None:
+    """PENDING → LOADING; any other status stays."""
+    pending = (model_versions.c.id == version_id, model_versions.c.status == "PENDING")
+    await connection.execute(update(model_versions).where(*pending).values(status="LOADING"))
+
+
 async def change_model_status(connection: AsyncConnection, model_id: str, at: datetime) -> None:
     """Gives a model the best status that one of its versions has."""
     ranked = case(
