@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from engine.values import Viewer
-from foretell import __version__, graphiql, http, uploads
+from foretell import __version__, console, graphiql, http, uploads
 from foretell.auth import authenticate
 from foretell.context import RequestContext
 from foretell.documents import persisted_documents
@@ -37,6 +37,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.routes.extend(uploads.ROUTES)
     if settings.graphiql:
         app.include_router(graphiql.router)
+    if settings.console:
+        app.include_router(console.router)
     return app
 
 

@@ -144,6 +144,7 @@ class Settings(BaseModel):
     log_level: LogLevel = Field(default="info", description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field(default="console", description="`console` or `json`.")
     graphiql: bool = Field(default=True, description="Serves GraphiQL at `/graphql`.")
+    console: bool = Field(default=True, description="Serves the console at `/`.")
     introspection: bool = Field(default=True, description="Answers introspection; suggests names.")
     document: DocumentSettings = Field(
         default=DocumentSettings(), description="What a GraphQL document may cost before it is refused."

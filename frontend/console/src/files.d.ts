@@ -1,0 +1,2 @@
+/** What the build turns other files into. */
+declare module "*.css";
