@@ -10,6 +10,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from foretell import garbage
 from foretell.settings import Settings
 
 ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (what to open for "every interface")
@@ -33,6 +34,7 @@ class Server(uvicorn.Server):
         """Opens the application and its port, then says where it is."""
         await super().startup(sockets)
         if self.started:
+            garbage.settle()
             self._on_start(self._address())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -58,7 +58,7 @@ async def predictions_page(
     context: Context, wanted: PredictionFilter, order: str, descending: bool, window: Window
 ) -> Page[PredictionRow]:
     """Returns a page of the project's predictions and tells the loaders of them."""
-    sorting = queries.order(order, descending=descending)
+    sorting = queries.order(order, descending=descending, of_job=wanted.job_id is not None)
     async with context.services.database.read() as connection:
         page = await queries.page(connection, context.viewer.project_id, wanted, sorting, window)
     for row in page.rows:
@@ -82,7 +82,7 @@ async def predictions_of(
     window: Window,
 ) -> Page[PredictionRow]:
     """Returns a page of the predictions of a model or a version and tells the loaders of them."""
-    sorting = queries.order(order, descending=descending)
+    sorting = queries.order(order, descending=descending, of_job=kind == "job")
     asked = PredictionsOf(kind, parent_id, wanted, sorting, window)
     page = await context.loaders.predictions_of.load(asked)
     for row in page.rows:

@@ -86,17 +86,26 @@ class PredictionFilterInput:
 class PredictionOrderField(StrEnum):
     """What predictions can be sorted by.
 
-    FINISHED_AT leaves out those that are not finished. INDEX is for the items of one job.
+    FINISHED_AT leaves out those that are not finished. INDEX is for the items of one job; by the other
+    fields they are in the order in which they ended.
     """
 
     CREATED_AT = "CREATED_AT"
     FINISHED_AT = "FINISHED_AT"
     INDEX = "INDEX"
 
-    @property
-    def kinds(self) -> tuple[type, ...]:
-        """The types of the values in a place of this order."""
-        return {"CREATED_AT": (str,), "FINISHED_AT": (datetime, str), "INDEX": (int,)}[self]
+    def kinds(self, *, of_job: bool) -> tuple[type, ...]:
+        """The types of the values in a place of this order, of all predictions or of a job's.
+
+        Raises:
+            InvalidInputError: INDEX is an order of a job's only.
+        """
+        if of_job:
+            return (int,)
+        if self is PredictionOrderField.INDEX:
+            message = "INDEX is an order of one job's items: filter by jobId."
+            raise InvalidInputError(message, path=("orderBy", "field"))
+        return (str,) if self is PredictionOrderField.CREATED_AT else (datetime, str)
 
 
 @input_type
@@ -119,10 +128,8 @@ async def predictions_page(
     """Loads a page of the project's predictions, and shapes it."""
     sorting = order_by or NEWEST_FIRST
     wanted = _wanted(filter, sorting)
-    if sorting.field is PredictionOrderField.INDEX and wanted.job_id is None:
-        raise InvalidInputError("INDEX is an order of one job's items: filter by jobId.", path=("orderBy",))
     descending = sorting.direction is OrderDirection.DESC
-    at = window(*place, order=sorting.field, kinds=sorting.field.kinds)
+    at = window(*place, order=sorting.field, kinds=sorting.field.kinds(of_job=wanted.job_id is not None))
     page = await resolvers.predictions_page(info.context, wanted, sorting.field, descending, at)
     return _connection(page, partial(resolvers.count_predictions, info.context, wanted))
 
@@ -138,10 +145,8 @@ async def predictions_of(
     """Loads a page of the predictions of a model, a version or a job, and shapes it."""
     sorting = order_by or NEWEST_FIRST
     wanted = _wanted(filter, sorting)
-    if sorting.field is PredictionOrderField.INDEX and kind != "job" and wanted.job_id is None:
-        raise InvalidInputError("INDEX is an order of one job's items: filter by jobId.", path=("orderBy",))
     descending = sorting.direction is OrderDirection.DESC
-    at = window(*place, order=sorting.field, kinds=sorting.field.kinds)
+    at = window(*place, order=sorting.field, kinds=sorting.field.kinds(of_job=kind == "job"))
     page = await resolvers.predictions_of(
         info.context, kind, parent_id, wanted, sorting.field, descending, at
     )

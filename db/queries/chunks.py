@@ -77,11 +77,11 @@ async def offer(
 ) -> Sequence[int]:
     """Hands out the first chunks of a job that may start now, and returns their ids."""
     waiting = select(chunks.c.id).where(chunks.c.job_id == job_id, *_pending(at))
-    first = waiting.order_by(chunks.c.first).limit(number)
-    statement = update(chunks).where(chunks.c.id.in_(first), chunks.c.state == "pending")
-    handed = statement.values(state="offered", offered_at=at, offered_by=feeder, owner=None)
-    found: Sequence[int] = (await connection.execute(handed.returning(chunks.c.id))).scalars().all()
-    return found
+    first = waiting.order_by(chunks.c.first).limit(number).with_for_update()
+    keys: Sequence[int] = (await connection.execute(first)).scalars().all()
+    handed = update(chunks).where(chunks.c.id.in_(keys))  # by id alone, or SQLite looks through all pending
+    await connection.execute(handed.values(state="offered", offered_at=at, offered_by=feeder, owner=None))
+    return keys
 
 
 async def hanging(connection: AsyncConnection, before: datetime, limit: int = 1000) -> Sequence[int]:

@@ -33,8 +33,9 @@ from db.tables.models import model_versions, models
 from db.tables.predictions import PredictionRow, predictions
 from db.types import Time, first_id_at
 
-OPEN = ("QUEUED", "RUNNING")
-UNLUCKY = predictions.c.status != literal_column("'SUCCEEDED'")  # spelled out, for the partial index
+# Spelled out, because SQLite finds a partial index only by the words of its condition.
+OPEN = predictions.c.status.in_([literal_column("'QUEUED'"), literal_column("'RUNNING'")])
+UNLUCKY = predictions.c.status != literal_column("'SUCCEEDED'")
 CHUNK = 1000
 LARGE = ("input", "output", "explanation")
 
@@ -44,7 +45,12 @@ LISTED = columns_but(predictions, *LARGE)
 ORDERS: Mapping[str, tuple[Column[Any], ...]] = {
     "CREATED_AT": (predictions.c.id,),
     "FINISHED_AT": (predictions.c.finished_at, predictions.c.id),
-    "INDEX": (predictions.c.item_index,),  # unique in a job
+}
+# Of one job there is a better index for each: its items have numbers, given in the order in which they ended.
+JOB_ORDERS: Mapping[str, tuple[Column[Any], ...]] = {
+    "CREATED_AT": (predictions.c.job_sequence,),
+    "FINISHED_AT": (predictions.c.job_sequence,),
+    "INDEX": (predictions.c.item_index,),
 }
 PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
     "model": (predictions.c.model_id, models.c.id),
@@ -53,9 +59,9 @@ PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
 }
 
 
-def order(name: str, *, descending: bool) -> Order:
+def order(name: str, *, descending: bool, of_job: bool = False) -> Order:
     """Returns the order of predictions by CREATED_AT, FINISHED_AT (the finished ones) or INDEX (a job's)."""
-    return Order(name, ORDERS[name], descending)
+    return Order(name, (JOB_ORDERS if of_job else ORDERS)[name], descending)
 
 
 async def add(connection: AsyncConnection, row: PredictionRow) -> None:
@@ -170,14 +176,13 @@ async def finish(
     connection: AsyncConnection, prediction_id: str, owner: str, changes: Mapping[str, Any]
 ) -> bool:
     """QUEUED | RUNNING → the terminal status in `changes`, for the owner; returns whether it was open."""
-    is_open = predictions.c.status.in_(OPEN)
-    statement = _owned(prediction_id, owner).where(is_open)
+    statement = _owned(prediction_id, owner).where(OPEN)
     return (await connection.execute(statement.values(owner=None, lease_until=None, **changes))).rowcount == 1
 
 
 async def renew_leases(connection: AsyncConnection, owner: str, ids: Sequence[str], until: datetime) -> None:
     """Tells that an owner lives and still runs these; a lease of what it lost runs out."""
-    running = update(predictions).where(predictions.c.owner == owner, predictions.c.status.in_(OPEN))
+    running = update(predictions).where(predictions.c.owner == owner, OPEN)
     for start in range(0, len(ids), CHUNK):
         some = predictions.c.id.in_(ids[start : start + CHUNK])
         await connection.execute(running.where(some).values(lease_until=until))
@@ -185,14 +190,13 @@ async def renew_leases(connection: AsyncConnection, owner: str, ids: Sequence[st
 
 async def request_cancel(connection: AsyncConnection, prediction_id: str) -> None:
     """Asks the owner of an open prediction to cancel it."""
-    is_open = predictions.c.status.in_(OPEN)
-    statement = update(predictions).where(predictions.c.id == prediction_id, is_open)
+    statement = update(predictions).where(predictions.c.id == prediction_id, OPEN)
     await connection.execute(statement.values(cancel_requested=True))
 
 
 async def cancel_requests(connection: AsyncConnection, owner: str) -> Sequence[str]:
     """Finds what an owner is asked to cancel."""
-    asked = (predictions.c.owner == owner, predictions.c.status.in_(OPEN), predictions.c.cancel_requested)
+    asked = (predictions.c.owner == owner, OPEN, predictions.c.cancel_requested)
     return (await connection.execute(select(predictions.c.id).where(*asked))).scalars().all()
 
 
@@ -203,7 +207,7 @@ async def abandoned(
 
     `after` is the last one of the page before.
     """
-    out = (predictions.c.status.in_(OPEN), predictions.c.lease_until < now)
+    out = (OPEN, predictions.c.lease_until < now)
     statement = select(predictions).where(*out)
     if after is not None:
         place = tuple_(predictions.c.lease_until, predictions.c.id)
@@ -216,7 +220,7 @@ async def abandoned(
 
 async def expire_leases(connection: AsyncConnection, at: datetime) -> None:
     """Declares every owner gone; only for a process that knows it is alone with the database."""
-    owned = (predictions.c.status.in_(OPEN), predictions.c.owner.is_not(None))
+    owned = (OPEN, predictions.c.owner.is_not(None))
     await connection.execute(update(predictions).where(*owned).values(lease_until=at))
 
 

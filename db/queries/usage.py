@@ -7,9 +7,13 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
+    FromClause,
+    Select,
     and_,
+    case,
     false,
     func,
     insert,
@@ -18,16 +22,19 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    type_coerce,
     update,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.models import model_versions, models
 from db.tables.predictions import predictions
-from db.tables.usage import RollupRow, UsageRow, rollups, usage
+from db.tables.usage import NONE, RollupRow, UsageRow, rollups, usage
 from db.types import Time
 
 FOLD_LOCK = 0x666F6C64
+HOUR_MS = 3_600_000
 KEY = ("project_id", "hour", "model_version_id", "api_key_id", "job_id", "currency")
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "records")
 KEYS_AT_ONCE = 200  # SQLite takes an OR of at most 1,000 conditions
@@ -73,10 +80,55 @@ async def lock_folding(connection: AsyncConnection) -> None:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FOLD_LOCK})
 
 
-async def unfolded(connection: AsyncConnection, limit: int) -> Sequence[UsageRow]:
-    """Reads ledger rows that no rollup has yet, the oldest first."""
-    statement = select(usage).where(UNFOLDED).order_by(usage.c.prediction_id).limit(limit)
-    return cast(Sequence[UsageRow], (await connection.execute(statement)).all())
+async def has_unfolded(connection: AsyncConnection) -> bool:
+    """Tells whether there are ledger rows that no rollup has yet."""
+    return (
+        await connection.execute(select(usage.c.prediction_id).where(UNFOLDED).limit(1))
+    ).first() is not None
+
+
+async def take_unfolded(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Marks the oldest rows that no rollup has yet as being in one, and returns their sums.
+
+    There is a sum for each `KEY` and duration: items that a job ran together have one in common.
+    """
+    oldest = select(usage.c.prediction_id).where(UNFOLDED).order_by(usage.c.prediction_id).limit(limit)
+    if connection.dialect.name == "postgresql":
+        marking = update(usage).where(usage.c.prediction_id.in_(oldest)).values(folded=True)
+        return list(await connection.execute(_sums(marking.returning(*usage.c).cte("marked"))))
+    newest = select(func.max(oldest.subquery().c.prediction_id)).scalar_subquery()
+    last = (await connection.execute(select(newest))).scalar()
+    if last is None:
+        return []
+    taken = (UNFOLDED, usage.c.prediction_id <= last)  # nobody else writes before this transaction ends
+    sums = list(await connection.execute(_sums(usage).where(*taken)))
+    await connection.execute(update(usage).where(*taken).values(folded=True))
+    return sums
+
+
+def _sums(rows: FromClause) -> Select[Any]:
+    column = rows.c
+    finished = type_coerce(column.finished_at, BigInteger)
+    key = (
+        column.project_id,
+        type_coerce(finished - finished % HOUR_MS, Time).label("hour"),
+        column.model_version_id,
+        func.coalesce(column.api_key_id, NONE).label("api_key_id"),
+        func.coalesce(column.job_id, NONE).label("job_id"),
+        func.coalesce(column.currency, NONE).label("currency"),
+        column.total_ms,
+        column.time_to_first_token_ms,
+    )
+    counted = {
+        "predictions": func.count(),
+        "failed": func.sum(case((column.status == "FAILED", 1), else_=0)),
+        "cached": func.sum(case((column.cached, 1), else_=0)),
+        "unpriced": func.sum(case((column.cost_nanos.is_(None), 1), else_=0)),
+        "cost_nanos": func.coalesce(func.sum(column.cost_nanos), 0),
+        **{name: func.sum(column[name]) for name in TOKENS},
+    }
+    sums = [sql_cast(value, BigInteger).label(name) for name, value in counted.items()]
+    return select(*key, func.min(column.model_id).label("model_id"), *sums).group_by(*key)
 
 
 async def rollups_at(connection: AsyncConnection, keys: Sequence[tuple[Any, ...]]) -> Sequence[RollupRow]:
@@ -103,12 +155,6 @@ async def put_rollups(
         at = and_(*(rollups.c[name] == row[name] for name in KEY))
         values = {name: value for name, value in row.items() if name not in KEY}
         await connection.execute(update(rollups).where(at).values(**values))
-
-
-async def mark_folded(connection: AsyncConnection, prediction_ids: Sequence[str]) -> None:
-    """Notes that ledger rows are in a rollup now."""
-    statement = update(usage).where(usage.c.prediction_id.in_(prediction_ids))
-    await connection.execute(statement.values(folded=True))
 
 
 async def export_page(

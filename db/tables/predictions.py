@@ -34,7 +34,7 @@ class PredictionRow(SQLModel, table=True):
               postgresql_where=text(f"{ITEM} AND NOT is_replaced")),
         Index("ux_prediction_sequence", "job_id", "job_sequence", unique=True,
               sqlite_where=text(ITEM), postgresql_where=text(ITEM)),
-        Index("ix_prediction_unlucky", "job_id", "status", "id",
+        Index("ix_prediction_unlucky", "job_id", "status", "job_sequence",
               sqlite_where=text(f"{ITEM} AND status <> 'SUCCEEDED'"),
               postgresql_where=text(f"{ITEM} AND status <> 'SUCCEEDED'")),
         Index("ix_prediction_custom", "project_id", "custom_id", "id",

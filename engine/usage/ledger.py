@@ -18,10 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.errors import DatabaseUnavailableError
 from db.queries import usage as queries
 from db.session import Database
-from db.tables import JobRow, PredictionRow, RollupRow, UsageRow
-from db.tables.usage import NONE
+from db.tables import JobRow, PredictionRow, RollupRow
 from engine.usage.sketches import dumps, loads
-from engine.values import PredictionStatus
 
 log = logging.getLogger(__name__)
 
@@ -98,40 +96,33 @@ class Folding:
             DatabaseUnavailableError: nothing was added.
         """
         async with self._database.read() as connection:
-            if not await queries.unfolded(connection, 1):
+            if not await queries.has_unfolded(connection):
                 return 0
         async with self._database.write() as connection:
             if not await queries.may_fold(connection):
                 return 0
-            rows = await queries.unfolded(connection, FOLD_AT_ONCE)
-            groups = _grouped(rows)
+            groups = _grouped(await queries.take_unfolded(connection, FOLD_AT_ONCE))
             known = {_key(rollup): rollup for rollup in await queries.rollups_at(connection, list(groups))}
             new = [added(None, key, group) for key, group in groups.items() if key not in known]
             changed = [added(known[key], key, group) for key, group in groups.items() if key in known]
             await queries.put_rollups(connection, new, changed)
-            await queries.mark_folded(connection, [row.prediction_id for row in rows])
-        return len(rows)
+        return sum(sums.predictions for group in groups.values() for sums in group)
 
 
-def added(rollup: RollupRow | None, key: tuple[Any, ...], rows: Sequence[UsageRow]) -> dict[str, Any]:
-    """Returns the columns of a rollup with some rows added to it."""
+def added(rollup: RollupRow | None, key: tuple[Any, ...], group: Sequence[Any]) -> dict[str, Any]:
+    """Returns the columns of a rollup with the sums of some rows added to it."""
     columns: dict[str, Any] = dict(zip(queries.KEY, key, strict=True))
-    columns["model_id"] = rows[0].model_id
-    columns |= {name: getattr(rollup, name) if rollup is not None else 0 for name in COUNTED}
+    columns["model_id"] = group[0].model_id
+    for name in COUNTED:
+        before = getattr(rollup, name) if rollup is not None else 0
+        columns[name] = before + sum(getattr(sums, name) for sums in group)
     latency = loads(rollup.latency if rollup is not None else b"")
     first_token = loads(rollup.time_to_first_token if rollup is not None else b"")
-    for row in rows:
-        columns["predictions"] += 1
-        columns["failed"] += row.status == PredictionStatus.FAILED
-        columns["cached"] += row.cached
-        columns["unpriced"] += row.cost_nanos is None
-        columns["cost_nanos"] += row.cost_nanos or 0
-        for name in ("input_tokens", "cached_input_tokens", "output_tokens", "records"):
-            columns[name] += getattr(row, name)
-        if row.total_ms is not None:
-            latency.add(row.total_ms)
-        if row.time_to_first_token_ms is not None:
-            first_token.add(row.time_to_first_token_ms)
+    for sums in group:
+        if sums.total_ms is not None:
+            latency.add(sums.total_ms, sums.predictions)
+        if sums.time_to_first_token_ms is not None:
+            first_token.add(sums.time_to_first_token_ms, sums.predictions)
     return columns | {"latency": dumps(latency), "time_to_first_token": dumps(first_token)}
 
 
@@ -140,20 +131,12 @@ def hour_of(time: datetime) -> datetime:
     return time.replace(minute=0, second=0, microsecond=0)
 
 
-def _grouped(rows: Sequence[UsageRow]) -> dict[tuple[Any, ...], list[UsageRow]]:
-    groups: dict[tuple[Any, ...], list[UsageRow]] = {}
-    for row in rows:
-        key = (
-            row.project_id,
-            hour_of(row.finished_at),
-            row.model_version_id,
-            row.api_key_id or NONE,
-            row.job_id or NONE,
-            row.currency or NONE,
-        )
-        groups.setdefault(key, []).append(row)
+def _grouped(found: Sequence[Any]) -> dict[tuple[Any, ...], list[Any]]:
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for sums in found:
+        groups.setdefault(_key(sums), []).append(sums)
     return groups
 
 
-def _key(rollup: RollupRow) -> tuple[Any, ...]:
-    return tuple(getattr(rollup, name) for name in queries.KEY)
+def _key(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in queries.KEY)

@@ -143,7 +143,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_prediction_unlucky",
-            ["job_id", "status", "id"],
+            ["job_id", "status", "job_sequence"],
             unique=False,
             sqlite_where=sa.text("job_id IS NOT NULL AND status <> 'SUCCEEDED'"),
             postgresql_where=sa.text("job_id IS NOT NULL AND status <> 'SUCCEEDED'"),

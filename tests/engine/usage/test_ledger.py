@@ -21,11 +21,11 @@ class PowerCutError(Exception):
 
 
 @contextmanager
-def dying_at(database: Database, start: str) -> Iterator[None]:
-    """Lets every statement that starts so fail, as one does whose connection is cut."""
+def dying_at(database: Database, words: str) -> Iterator[None]:
+    """Lets every statement with these words fail, as one does whose connection is cut."""
 
     def cut(_: Any, __: Any, statement: str, *others: Any) -> None:
-        if statement.startswith(start):
+        if words in statement:
             raise PowerCutError
 
     engines = [engine.sync_engine for engine in database.engines]
