@@ -94,10 +94,12 @@ class Keys:
             async with self._database.write() as connection:
                 if await queries.count_keys(connection):
                     return None
-                project = await queries.project_by_name(connection, project_name)
+                project = await queries.project_by_name(connection, project_name, lock=True)
                 if project is None:
                     project = ProjectRow(name=project_name)
                     await queries.add_project(connection, project)
+                elif await queries.count_keys(connection):  # another process had the lock until now
+                    return None
                 row, secret = _new_key(project.id, name, list(Scope))
                 await queries.add_key(connection, row)
         except UniqueViolationError:

@@ -41,6 +41,7 @@ from foretell.settings import Settings
 from resolvers.context import Services
 
 EMBEDDED = Path(__file__).parent / "embedded" / "models.toml"
+TRIES = 3
 
 
 def open_database(settings: Settings) -> Database:
@@ -57,10 +58,12 @@ async def prepare(settings: Settings, database: Database) -> None:
     """
     await upgrade(database)
     registry = Registry(database)
-    for _ in range(3):
+    wanted = definitions(settings)
+    for _ in range(TRIES - 1):
         with suppress(UniqueViolationError):  # another process registered the same just now
-            await registry.apply(definitions(settings))
+            await registry.apply(wanted)
             return
+    await registry.apply(wanted)
 
 
 def definitions(settings: Settings) -> list[ModelDefinition]:

@@ -20,9 +20,10 @@ async def add_project(connection: AsyncConnection, row: ProjectRow) -> None:
     await connection.execute(insert(projects).values(row.model_dump()))
 
 
-async def project_by_name(connection: AsyncConnection, name: str) -> ProjectRow | None:
-    """Finds a project by its name."""
-    found = await connection.execute(select(projects).where(projects.c.name == name))
+async def project_by_name(connection: AsyncConnection, name: str, *, lock: bool = False) -> ProjectRow | None:
+    """Finds a project by its name; `lock` keeps others who lock it waiting until the transaction ends."""
+    statement = select(projects).where(projects.c.name == name)
+    found = await connection.execute(statement.with_for_update() if lock else statement)
     return cast(ProjectRow | None, found.first())
 
 
