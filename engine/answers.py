@@ -59,10 +59,8 @@ class Answers:
         """
         if asked.key is None:
             return await find_outcome(asked.served, asked.data, asked.method, stream)
-        if not await self._cache.lead(asked.key) and asked.reads:
-            answer = await self._cache.wait(asked.key, WAIT_SECONDS)
-            if answer is not None:
-                return replayed(answer, stream)
+        if asked.reads and (answer := await self._from_others(asked.key)) is not None:
+            return replayed(answer, stream)
         try:
             outcome = await find_outcome(asked.served, asked.data, asked.method, stream)
         except asyncio.CancelledError:
@@ -73,6 +71,15 @@ class Answers:
         else:
             await self._cache.give_up(asked.key)
         return outcome
+
+    async def _from_others(self, key: str) -> CachedAnswer | None:
+        """Returns what somebody else finds out, or has found out just now; None: it is for us to do."""
+        if not await self._cache.lead(key):
+            return await self._cache.wait(key, WAIT_SECONDS)
+        answer = await self._cache.get(key)  # it may have come since `known` looked
+        if answer is not None:
+            await self._cache.give_up(key)
+        return answer
 
 
 def replayed(answer: CachedAnswer, stream: TextStream | None = None) -> Outcome:

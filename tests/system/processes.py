@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 START_SECONDS = 60.0
+LEASE_SECONDS = 3
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -47,12 +48,17 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(port: int, environment: Mapping[str, str], key: str = "") -> AsyncIterator[Server]:
-    """Starts a server and yields it when it is ready; `key` is the admin key where one was made before."""
+async def serving(
+    port: int, environment: Mapping[str, str], key: str = "", *, module: str = "foretell"
+) -> AsyncIterator[Server]:
+    """Starts a server and yields it when it is ready.
+
+    `key` is the admin key where one was made before; `module` is what is run in the place of Foretell.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "foretell",
+        module,
         "serve",
         "--port",
         str(port),

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.services import free_port
 from tests.system.processes import ROOT, Server, serving
 
 PREDICT = """
@@ -54,12 +54,6 @@ def environment(tmp_path: Path, file: Path) -> dict[str, str]:
     }
 
 
-def a_free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 async def submit(server: Server, requests: Sequence[dict[str, Any]]) -> list[str]:
     """Submits predictions and returns their ids while they run."""
     given = [{**request, "waitMs": 0, "cache": "BYPASS"} for request in requests]
@@ -81,13 +75,13 @@ async def ended(server: Server, ids: list[str]) -> dict[str, Any]:
 async def test_a_killed_process_leaves_nothing_open_and_nothing_twice(
     environment: dict[str, str], file: Path
 ) -> None:
-    async with serving(a_free_port(), environment) as server:
+    async with serving(free_port(), environment) as server:
         texts = await submit(server, [TEXT] * 5)
         tables = await submit(server, [TABLE] * 20)
         await server.kill()
     left = open_predictions(file)
 
-    async with serving(a_free_port(), environment, server.key) as restarted:
+    async with serving(free_port(), environment, server.key) as restarted:
         found = await ended(restarted, texts + tables)
 
     assert left > 0
@@ -103,13 +97,13 @@ async def test_a_killed_process_leaves_nothing_open_and_nothing_twice(
 async def test_a_process_told_to_end_finishes_what_runs_and_exits_with_0(
     environment: dict[str, str], file: Path
 ) -> None:
-    async with serving(a_free_port(), environment) as server:
+    async with serving(free_port(), environment) as server:
         ids = await submit(server, [TEXT] * 3 + [TABLE] * 3)
         server.process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(server.process.wait(), 30)
     left = open_predictions(file)
 
-    async with serving(a_free_port(), environment, server.key) as restarted:
+    async with serving(free_port(), environment, server.key) as restarted:
         found = await ended(restarted, ids)
 
     assert (code, left) == (0, 0)

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.services import new_postgres_database, redis_url
 from tests.system.following import Follower
-from tests.system.processes import Server, serving
+from tests.system.processes import LEASE_SECONDS, Server
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
-
-LEASE_SECONDS = 3
 
 BEGIN = """mutation ($seed: Int!) {
   predict(input: {
@@ -24,28 +18,6 @@ BEGIN = """mutation ($seed: Int!) {
     data: {text: {prompt: {text: "It was"}, parameters: {maxTokens: 400, temperature: 1, seed: $seed}}}
   }) { prediction { id } errors { message } }
 }"""
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture
-async def two_servers() -> AsyncIterator[tuple[Server, Server]]:
-    """Two processes that share a database and a Redis, and nothing else."""
-    redis = await redis_url()
-    with new_postgres_database() as database:
-        environment = {
-            "FORETELL_DATABASE_URL": database,
-            "FORETELL_REDIS_URL": redis,
-            "FORETELL_LEASE_SECONDS": str(LEASE_SECONDS),
-        }
-        async with AsyncExitStack() as stack:
-            first = await stack.enter_async_context(serving(free_port(), environment))
-            second = await stack.enter_async_context(serving(free_port(), environment, first.key))
-            yield first, second
 
 
 async def begin(server: Server, seed: int) -> str:

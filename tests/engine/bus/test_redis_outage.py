@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
@@ -17,15 +16,9 @@ from redis.exceptions import RedisError
 from engine.backends.base import Token
 from engine.bus.redis import RedisBus
 from engine.events import End, StreamEvent
-from tests.services import missing
+from tests.services import free_port, missing
 
 pytestmark = pytest.mark.redis
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
