@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.queries.jobs import RUNNABLE
-from db.tables.jobs import ChunkRow, JobRow, chunks, jobs
+from db.tables.jobs import ChunkRow, chunks, jobs
 from db.tables.predictions import predictions
 from db.types import Json
 
@@ -34,10 +34,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """How many chunks of a job are handed out now, by anybody."""
+    """How many chunks of a job are handed out now, by one feeder."""
 
     job_id: str
     project_id: str
+    feeder: str
     chunks: int
 
 
@@ -58,18 +59,11 @@ async def candidates(connection: AsyncConnection, at: datetime, limit: int = 100
 
 
 async def offered(connection: AsyncConnection) -> Sequence[Offered]:
-    """Counts what is handed out, by job."""
+    """Counts what is handed out, by job and feeder."""
     joined = chunks.join(jobs, jobs.c.id == chunks.c.job_id)
-    columns = (jobs.c.id, jobs.c.project_id, func.count())
-    statement = select(*columns).select_from(joined).where(chunks.c.state == "offered")
-    found = await connection.execute(statement.group_by(jobs.c.id, jobs.c.project_id))
-    return [Offered(*row) for row in found.all()]
-
-
-async def offered_by(connection: AsyncConnection, feeder: str) -> int:
-    """Counts what one feeder has handed out that has not come to its end."""
-    mine = (chunks.c.state == "offered", chunks.c.offered_by == feeder)
-    return int((await connection.execute(select(func.count()).select_from(chunks).where(*mine))).scalar_one())
+    columns = (jobs.c.id, jobs.c.project_id, chunks.c.offered_by)
+    counted = select(*columns, func.count()).select_from(joined).where(chunks.c.state == "offered")
+    return [Offered(*row) for row in (await connection.execute(counted.group_by(*columns))).all()]
 
 
 async def offer(
@@ -97,16 +91,18 @@ async def take_back_all(connection: AsyncConnection) -> None:
     await connection.execute(statement.values(state="pending", owner=None, offered_at=None))
 
 
-async def start(connection: AsyncConnection, chunk_id: int, owner: str) -> tuple[ChunkRow, JobRow] | None:
-    """Begins a chunk that is handed out, for an owner; None where it ended, or its job is not to run now."""
-    runnable = exists().where(jobs.c.id == chunks.c.job_id, jobs.c.status.in_(RUNNABLE))
+async def start(connection: AsyncConnection, chunk_id: int, owner: str) -> tuple[ChunkRow, str] | None:
+    """Begins a chunk that is handed out, for an owner, and returns it with its job's status.
+
+    None where it ended, or its job is not to run now.
+    """
+    mine = jobs.c.id == chunks.c.job_id
+    runnable = exists().where(mine, jobs.c.status.in_(RUNNABLE))
     statement = update(chunks).where(chunks.c.id == chunk_id, chunks.c.state == "offered", runnable)
     begun = statement.values(fence=chunks.c.fence + 1, starts=chunks.c.starts + 1, owner=owner)
-    chunk = cast(ChunkRow | None, (await connection.execute(begun.returning(*chunks.c))).first())
-    if chunk is None:
-        return None
-    job = cast(JobRow, (await connection.execute(select(jobs).where(jobs.c.id == chunk.job_id))).one())
-    return chunk, job
+    status = select(jobs.c.status).where(mine).scalar_subquery()
+    row = (await connection.execute(begun.returning(*chunks.c, status.label("job_status")))).first()
+    return None if row is None else (cast(ChunkRow, row), row.job_status)
 
 
 async def finish(connection: AsyncConnection, chunk: ChunkRow, state: str) -> bool:

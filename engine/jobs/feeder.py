@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -46,9 +46,9 @@ class Feeder:
         self._news = asyncio.Event()
 
     def chunk_ended(self) -> None:
-        """Notes that there is room for another chunk; every few of them the window is filled again."""
+        """Notes that there is room for another chunk; when half the window has ended it is filled again."""
         self._ended += 1
-        if self._ended >= max(1, self._window // 4):
+        if self._ended >= self._window // 2:
             self._news.set()
 
     async def run(self) -> None:
@@ -75,22 +75,26 @@ class Feeder:
             DatabaseUnavailableError: nothing was handed out.
         """
         self._news.clear()
-        self._ended = 0
-        async with self._database.read() as connection:
-            if not await queries.candidates(connection, now(), limit=1):
-                return
+        is_busy, self._ended = self._ended > 0, 0
+        if not is_busy and not await self._is_anything_waiting():
+            return  # without a transaction each second
         async with self._database.write() as connection:
             await queries.one_feeder(connection)
             keys = await self._hand_out(connection)
         await self._engine.offer(keys)
 
+    async def _is_anything_waiting(self) -> bool:
+        async with self._database.read() as connection:
+            return bool(await queries.candidates(connection, now(), limit=1))
+
     async def _hand_out(self, connection: AsyncConnection) -> list[int]:
         at = now()
-        room = self._window - await queries.offered_by(connection, self._owner)
-        waiting = list(await queries.candidates(connection, at))
+        offered = await queries.offered(connection)
+        room = self._window - sum(each.chunks for each in offered if each.feeder == self._owner)
+        waiting = await queries.candidates(connection, at) if room > 0 else []
         keys: list[int] = []
         while room > len(keys) and waiting:
-            turns = choose(waiting, await queries.offered(connection), room - len(keys))
+            turns = choose(waiting, offered, room - len(keys))
             exhausted = set()
             for job_id, number in turns.items():
                 handed = await queries.offer(connection, job_id, number, self._owner, at)
@@ -100,6 +104,7 @@ class Feeder:
             if not exhausted:
                 break
             waiting = [job for job in waiting if job.job_id not in exhausted]
+            offered = await queries.offered(connection)
         return keys
 
     async def _listen(self) -> None:
@@ -115,7 +120,9 @@ def choose(candidates: Iterable[Candidate], offered: Sequence[Offered], room: in
     `candidates` are in the order in which a project's own jobs have their turns. A job may turn out to
     have fewer chunks than that.
     """
-    of_job = {each.job_id: each.chunks for each in offered}
+    of_job = Counter[str]()
+    for each in offered:
+        of_job[each.job_id] += each.chunks
     waiting: dict[str, deque[Candidate]] = {}
     for candidate in candidates:
         waiting.setdefault(candidate.project_id, deque()).append(candidate)
@@ -129,7 +136,7 @@ def choose(candidates: Iterable[Candidate], offered: Sequence[Offered], room: in
     while turns and room > 0:
         handed, project_id = heapq.heappop(turns)
         job = waiting[project_id][0]
-        mine = of_job.get(job.job_id, 0) + chosen.get(job.job_id, 0)
+        mine = of_job[job.job_id] + chosen.get(job.job_id, 0)
         if job.max_chunks is not None and mine >= job.max_chunks:
             waiting[project_id].popleft()
         else:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 MAX_STARTS = 5
 NOT_READY_SECONDS = 5.0
+KNOWN_JOBS = 500
 POISONOUS = "The process that ran it ended, several times: it may be this item, or one of its neighbours."
 
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Worker:
         self._storage = storage
         self._shares = shares
         self._results = Results(database, bus)
+        self._known: dict[str, JobRow] = {}
 
     async def handle(self, chunk_id: int) -> None:
         """Runs a chunk that was offered. Cancelled, it stores what has ended and gives back the rest.
@@ -73,17 +75,19 @@ class Worker:
             begun = await queries.start(connection, chunk_id, self.owner)
         if begun is None:
             return
-        row, job = begun
-        self.jobs[chunk_id] = job.id
+        row, status = begun
+        self.jobs[chunk_id] = row.job_id
         try:
-            await self._run(row, job)
+            await self._run(row, status)
         finally:
             del self.jobs[chunk_id]
 
-    async def _run(self, row: ChunkRow, job: JobRow) -> None:
+    async def _run(self, row: ChunkRow, status: str) -> None:
         chunk: Chunk | None = None
         try:
-            chunk = await self._prepared(row, job)
+            if status == JobStatus.QUEUED:
+                await self._mark_running(row.job_id)
+            chunk = await self._prepared(row, await self._job(row.job_id))
             if chunk is None:
                 return
             await run_items(chunk, list(chunk.left.values()), self._shares)
@@ -94,8 +98,6 @@ class Worker:
 
     async def _prepared(self, row: ChunkRow, job: JobRow) -> Chunk | None:
         """Returns the chunk with what is left to run of it; None where it can not run, or not now."""
-        if job.status == JobStatus.QUEUED:
-            await self._mark_running(job)
         try:
             chunk = Chunk(row, job, self._served(job))
             chunk.begin(await asyncio.to_thread(self._read, row, job))
@@ -124,13 +126,25 @@ class Worker:
     def _read(self, row: ChunkRow, job: JobRow) -> list[Item]:
         return read_items(self._storage.read(job.source, row.start_byte, row.end_byte))
 
-    async def _mark_running(self, job: JobRow) -> None:
+    async def _job(self, job_id: str) -> JobRow:
+        """Returns what does not change of a job; the last few hundred are kept."""
+        found = self._known.pop(job_id, None)
+        if found is None:
+            async with self._database.read() as connection:
+                found = await job_queries.whole(connection, job_id)
+            assert found is not None  # a chunk can not outlive its job
+        self._known[job_id] = found
+        if len(self._known) > KNOWN_JOBS:
+            del self._known[next(iter(self._known))]
+        return found
+
+    async def _mark_running(self, job_id: str) -> None:
         async with self._database.write() as connection:
             at = now()
             changes = {"started_at": at, "rate_at": at}
             queued = [JobStatus.QUEUED]
-            await job_queries.change_status(connection, job.id, queued, JobStatus.RUNNING, **changes)
-        self._bus.announce(f"job:{job.id}", JobStatus.RUNNING)
+            await job_queries.change_status(connection, job_id, queued, JobStatus.RUNNING, **changes)
+        self._bus.announce(f"job:{job_id}", JobStatus.RUNNING)
 
     async def _can_not(self, row: ChunkRow, job: JobRow, reason: str, *, for_now: bool) -> None:
         """Gives a chunk back that can not run, or ends its job where it never will."""

@@ -25,7 +25,7 @@ def test_projects_take_turns_whatever_the_number_of_their_jobs() -> None:
 
 
 def test_a_project_that_has_much_handed_out_waits_for_the_others() -> None:
-    chosen = choose([job("1", "a"), job("2", "b")], [Offered("1", "a", 6)], 4)
+    chosen = choose([job("1", "a"), job("2", "b")], [Offered("1", "a", "me", 6)], 4)
 
     assert chosen == {"2": 4}
 
@@ -37,7 +37,7 @@ def test_the_order_of_a_projects_own_jobs_is_kept() -> None:
 def test_a_job_at_its_limit_lets_the_next_one_go() -> None:
     limited = job("1", max_chunks=2)
 
-    assert choose([limited, job("2")], [Offered("1", "a", 1)], 4) == {"1": 1, "2": 3}
+    assert choose([limited, job("2")], [Offered("1", "a", "me", 1)], 4) == {"1": 1, "2": 3}
 
 
 def test_nothing_is_chosen_where_there_is_no_room() -> None:

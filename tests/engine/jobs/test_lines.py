@@ -45,7 +45,7 @@ def test_a_line_is_an_item_and_an_item_a_line(
 
 
 def test_a_name_may_be_left_out_or_null() -> None:
-    data = {"tabular": {"records": []}}
+    data: dict[str, object] = {"tabular": {"records": []}}
 
     assert checked_item(orjson.dumps({"data": data})).custom_id is None
     assert checked_item(orjson.dumps({"data": data, "customId": None})).custom_id is None
