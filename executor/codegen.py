@@ -23,11 +23,13 @@ code as the path of success: nothing is ever run twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from types import CodeType
+from types import CodeType, CoroutineType
 from typing import Any
 
 from graphql import Undefined
+from strawberry.types import Info
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from executor.completion import completer, object_classes
@@ -50,9 +52,12 @@ from executor.plan import (
 from executor.resolvers import is_safe_name
 
 
-def generate(plans: list[ObjectPlan]) -> str:
+def generate(plans: list[ObjectPlan], info_class: type[Info[Any, Any]]) -> str:
     """Makes the functions of the plans, sets each plan's and site's `complete`, and returns the source."""
     constants: dict[str, Any] = {
+        "AWAITABLE": frozenset({asyncio.Future, asyncio.Task, CoroutineType}),
+        "Info": info_class,
+        "new": object.__new__,
         "PLAIN": PLAIN,
         "Undefined": Undefined,
         "unserialized": unserialized_error,
@@ -149,9 +154,11 @@ class _Field:
         call = self._call(source)
         if self._site.arguments is not None and self._site.arguments.constant is None:
             yield f"        a{n} = r.arguments(F{n})"
+        if isinstance(source, Call) and source.info_name:
+            yield from self._info()
         if not source.is_coroutine:
             yield f"        v{n} = {call}"
-            yield f"        if r.is_awaitable(v{n}):"
+            yield f"        if v{n}.__class__ in AWAITABLE or r.is_awaitable(v{n}):"
             yield from self._deferred("            ")
             yield "        else:"
             yield from self._completed("            ")
@@ -161,6 +168,18 @@ class _Field:
         yield "        except Exception as e:"  # it would have been raised inside Strawberry's coroutine
         yield f"            v{n} = r.raising(e)"
         yield from self._deferred("        ")
+
+    def _info(self) -> Iterator[str]:
+        """Strawberry's info. For its own class without a call: that saves a tenth of a microsecond."""
+        n = self._n
+        self._constants[f"I{n}"] = self._site.strawberry_field
+        raw = f"ResolveInfo(r, F{n}, {self._position()})"
+        if self._constants["Info"] is not Info:
+            yield f"        i{n} = Info(_raw_info={raw}, _field=I{n})"
+            return
+        yield f"        i{n} = new(Info)"
+        yield f"        i{n}._raw_info = {raw}"
+        yield f"        i{n}._field = I{n}"
 
     def _deferred(self, pad: str) -> Iterator[str]:
         n = self._n
@@ -174,7 +193,7 @@ class _Field:
         return f"(p, K{n}, T{n}, {site.nullable})"
 
     def _call(self, source: Call | Resolve) -> str:
-        n, site = self._n, self._site
+        n = self._n
         function = f"R{n}"
         if isinstance(source, Resolve):
             parameters = ["s", f"ResolveInfo(r, F{n}, {self._position()})"]
@@ -184,10 +203,8 @@ class _Field:
             parameters = ["s"] if source.takes_self else []
             parameters += [f"{name}=s" for name in source.source_names]
             if source.info_name:
-                self._constants[f"I{n}"] = site.strawberry_field
-                info = f"r.info_class(_raw_info=ResolveInfo(r, F{n}, {self._position()}), _field=I{n})"
-                parameters.append(f"{source.info_name}={info}")
-        arguments = site.arguments
+                parameters.append(f"{source.info_name}=i{n}")
+        arguments = self._site.arguments
         if arguments is not None:
             self._constants[f"B{n}"] = arguments.constant
             parameters.append(f"**a{n}" if arguments.constant is None else f"**B{n}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, Undefined, get_variable_values
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, Undefined
 from graphql.execution.values import VariableValues
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -59,16 +59,10 @@ class Compiler:
     ) -> Prepared | list[GraphQLError] | str:
         """Returns a plan with coerced variables, the errors of the variables, or the reason for no plan."""
         cached = self.documents.get(document)
-        operation = cached.operations.get(operation_name) or _read(cached, operation_name)
+        operation = cached.operations.get(operation_name) or self._read(cached, operation_name)
         if isinstance(operation, str):
             return operation
-        variables = get_variable_values(
-            self._schema,
-            operation.node.variable_definitions or (),
-            raw_variables,
-            max_errors=max_errors,
-            hide_suggestions=hide_suggestions,
-        )
+        variables = operation.variables.coerce(raw_variables, max_errors, hide_suggestions)
         if isinstance(variables, list):
             return variables
         switches = tuple(variables.coerced.get(name, Undefined) for name in operation.switches)
@@ -99,7 +93,7 @@ class Compiler:
         )
         try:
             steps = planner.steps()
-            source = generate(planner.plans)
+            source = generate(planner.plans, self._converter.config.info_class)
         except Refused as refused:
             return str(refused)
         except GraphQLError:
@@ -118,14 +112,13 @@ class Compiler:
             if self._observer is not None:
                 self._observer.compiled(seconds, len(outcome.sites))
 
-
-def _read(cached: CachedDocument, name: str | None) -> DocumentOperation | str:
-    operation: DocumentOperation | str
-    try:
-        operation = read_operation(cached.document, name)
-    except Refused as refused:
-        operation = str(refused)
-    except RecursionError:
-        operation = "nested too deeply"
-    cached.keep_operation(name, operation)
-    return operation
+    def _read(self, cached: CachedDocument, name: str | None) -> DocumentOperation | str:
+        operation: DocumentOperation | str
+        try:
+            operation = read_operation(self._schema, cached.document, name)
+        except Refused as refused:
+            operation = str(refused)
+        except RecursionError:
+            operation = "nested too deeply"
+        cached.keep_operation(name, operation)
+        return operation

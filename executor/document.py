@@ -10,6 +10,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionNode,
@@ -19,6 +20,7 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 
 from executor.refusal import Refused
+from executor.variables import Variables
 
 _CONDITIONS = ("skip", "include")
 _UNKNOWN = ("defer", "stream")
@@ -35,9 +37,10 @@ class DocumentOperation:
     definitions: dict[str, FragmentDefinitionNode]
     fragments: dict[str, FragmentDetails]
     switches: tuple[str, ...]
+    variables: Variables
 
 
-def read_operation(document: DocumentNode, name: str | None) -> DocumentOperation:
+def read_operation(schema: GraphQLSchema, document: DocumentNode, name: str | None) -> DocumentOperation:
     """Returns the operation that a request names.
 
     Raises `Refused` where graphql-core would answer with an error, and for incremental delivery, fragment
@@ -57,7 +60,8 @@ def read_operation(document: DocumentNode, name: str | None) -> DocumentOperatio
     for selections in (node.selection_set, *(each.selection_set for each in definitions.values())):
         switches.update(dict.fromkeys(_switches(selections)))
     fragments = {key: FragmentDetails(definition, None) for key, definition in definitions.items()}
-    return DocumentOperation(node, definitions, fragments, tuple(switches))
+    variables = Variables(schema, tuple(node.variable_definitions or ()))
+    return DocumentOperation(node, definitions, fragments, tuple(switches), variables)
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

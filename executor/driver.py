@@ -61,7 +61,7 @@ class _Driver:
 
     async def run(self) -> None:
         if len(self._operation.starting) == 1:
-            await self._follow(self._operation.starting.pop(), None)
+            await self._follow(self._operation.starting.pop(), alone=True)
         self._start()
         while self._running or self._watched or self._bubbles:
             await self._news()
@@ -86,65 +86,57 @@ class _Driver:
 
     def _start(self) -> None:
         starting, self._operation.starting = self._operation.starting, []
+        loop, watched = self._loop, self._watched
         for pending in starting:
             awaitable = pending.awaitable
-            if isinstance(awaitable, asyncio.Future) and awaitable.get_loop() is self._loop:
-                self._watch(awaitable, pending)
+            if not isinstance(awaitable, asyncio.Future) or awaitable.get_loop() is not loop:
+                self._running[loop.create_task(self._follow(pending))] = pending
+            elif awaitable in watched:
+                watched[awaitable].append(pending)
             else:
-                self._running[self._loop.create_task(self._run(pending))] = pending
-
-    def _watch(self, future: asyncio.Future[Any], pending: Pending) -> None:
-        together = self._watched.get(future)
-        if together is not None:
-            together.append(pending)
-            return
-        self._watched[future] = [pending]
-        if future.done():
-            self._arrived(future)
-        else:
-            future.add_done_callback(self._arrived)
+                watched[awaitable] = [pending]
+                if awaitable.done():
+                    self._arrived(awaitable)
+                else:
+                    awaitable.add_done_callback(self._arrived)
 
     def _arrived(self, future: asyncio.Future[Any]) -> None:
         self._ready.append(future)
         self._wake()
 
-    async def _run(self, pending: Pending) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    async def _follow(self, pending: Pending, *, alone: bool = False) -> None:
+        """Awaits and completes a value, and what follows from it as long as that is a single coroutine.
+
+        In a task of its own, unless it is `alone` and runs in the task of the operation.
+        """
+        operation, running = self._operation, self._running
+        task = None if alone else asyncio.current_task()
         try:
-            await self._follow(pending, task)
+            while True:
+                try:
+                    value = await pending.awaitable
+                except Exception as error:
+                    if not pending.is_cancelled:
+                        self._fail(pending, error)
+                else:
+                    if not pending.is_cancelled:
+                        self._settle(pending, value)
+                starting = operation.starting
+                if len(starting) != 1 or not isinstance(starting[0].awaitable, CoroutineType):
+                    self._start()
+                    return
+                pending = starting.pop()
+                if task is not None:
+                    running[task] = pending
         except BaseException as error:
-            if not self._running[task].is_cancelled:
+            if task is not None and not running[task].is_cancelled:
                 self._crash = error
             raise
         finally:
-            del self._running[task]
-            if self._bubbles or self._crash or not self._running:
-                self._wake()
-
-    async def _follow(self, pending: Pending, task: asyncio.Task[None] | None) -> None:
-        """Awaits and completes a value, and what follows from it as long as that is a single coroutine.
-
-        `task` is the task for it, None if it is the one of the operation.
-        """
-        operation = self._operation
-        while True:
-            try:
-                value = await pending.awaitable
-            except Exception as error:
-                if not pending.is_cancelled:
-                    self._fail(pending, error)
-            else:
-                if not pending.is_cancelled:
-                    self._settle(pending, value)
-            if not operation.starting:
-                return
-            if len(operation.starting) > 1 or not isinstance(operation.starting[0].awaitable, CoroutineType):
-                self._start()
-                return
-            pending = operation.starting.pop()
             if task is not None:
-                self._running[task] = pending
+                del running[task]
+                if self._bubbles or self._crash or not running:
+                    self._wake()
 
     def _arrive(self, future: asyncio.Future[Any], pendings: list[Pending]) -> None:
         wanted = [pending for pending in pendings if not pending.is_cancelled]

@@ -44,7 +44,6 @@ class Operation:
         "context",
         "fragments",
         "hide_suggestions",
-        "info_class",
         "is_async_iterable",
         "is_awaitable",
         "node",
@@ -66,7 +65,6 @@ class Operation:
         *,
         root_value: Any,
         context: Any,
-        info_class: Callable[..., Any],
         is_awaitable: Callable[[Any], bool],
         is_async_iterable: Callable[[Any], bool],
         middleware: MiddlewareManager | None,
@@ -80,7 +78,6 @@ class Operation:
         self.variable_values = variable_values
         self.root_value = root_value
         self.context = context
-        self.info_class = info_class
         self.is_awaitable = is_awaitable
         self.is_async_iterable = is_async_iterable
         self.operation_extensions = operation_extensions

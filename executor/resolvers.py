@@ -14,7 +14,7 @@ from typing import Any
 from graphql import GraphQLField
 from strawberry import ID
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import StrawberryArgument, convert_arguments
+from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional, StrawberryType
 from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.field import StrawberryField
@@ -106,9 +106,11 @@ def _is_plain(argument: StrawberryArgument) -> bool:
 
 
 def _conversion(converter: GraphQLCoreConverter, field: StrawberryField) -> Conversion:
+    """Strawberry's conversion of arguments that are plain: they get their Python names."""
+    name_of = converter.config.name_converter.from_argument
+    names = [(argument.python_name, name_of(argument)) for argument in field.arguments]
+
     def convert(values: dict[str, Any]) -> dict[str, Any]:
-        return convert_arguments(
-            values, field.arguments, scalar_registry=converter.scalar_registry, config=converter.config
-        )
+        return {python_name: values[name] for python_name, name in names if name in values}
 
     return convert

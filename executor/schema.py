@@ -97,7 +97,6 @@ class CompiledSchema:
             prepared.variables,
             root_value=root_value,
             context=context,
-            info_class=self.schema.config.info_class,
             is_awaitable=is_awaitable,
             is_async_iterable=is_async_iterable,
             middleware=middleware,
