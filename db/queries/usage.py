@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    Table,
     and_,
     case,
     false,
@@ -30,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables.models import model_versions, models
 from db.tables.predictions import predictions
-from db.tables.usage import NONE, RollupRow, UsageRow, rollups, usage
+from db.tables.usage import NONE, RollupRow, UsageRow, usage
 from db.types import Time
 
 FOLD_LOCK = 0x666F6C64
@@ -131,30 +132,35 @@ def _sums(rows: FromClause) -> Select[Any]:
     return select(*key, func.min(column.model_id).label("model_id"), *sums).group_by(*key)
 
 
-async def rollups_at(connection: AsyncConnection, keys: Sequence[tuple[Any, ...]]) -> Sequence[RollupRow]:
-    """Reads the rollups of these keys, each in the order of `KEY`."""
+async def rollups_at(
+    connection: AsyncConnection, table: Table, keys: Sequence[tuple[Any, ...]]
+) -> Sequence[RollupRow]:
+    """Reads the rollups of these keys, each in the order of `KEY`, from the table of hours or of days."""
     found: list[Any] = []
     for start in range(0, len(keys), KEYS_AT_ONCE):
         wanted = or_(
             *(
-                and_(*(rollups.c[name] == value for name, value in zip(KEY, key, strict=True)))
+                and_(*(table.c[name] == value for name, value in zip(KEY, key, strict=True)))
                 for key in keys[start : start + KEYS_AT_ONCE]
             )
         )
-        found.extend((await connection.execute(select(rollups).where(wanted))).all())
+        found.extend((await connection.execute(select(table).where(wanted))).all())
     return found
 
 
 async def put_rollups(
-    connection: AsyncConnection, new: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]]
+    connection: AsyncConnection,
+    table: Table,
+    new: Sequence[dict[str, Any]],
+    changed: Sequence[dict[str, Any]],
 ) -> None:
     """Stores rollups; only while `may_fold` holds, so that nobody else changes them meanwhile."""
     if new:
-        await connection.execute(insert(rollups), list(new))
+        await connection.execute(insert(table), list(new))
     for row in changed:
-        at = and_(*(rollups.c[name] == row[name] for name in KEY))
+        at = and_(*(table.c[name] == row[name] for name in KEY))
         values = {name: value for name, value in row.items() if name not in KEY}
-        await connection.execute(update(rollups).where(at).values(**values))
+        await connection.execute(update(table).where(at).values(**values))
 
 
 async def export_page(

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.queries.usage import TOKENS
 from db.tables.predictions import predictions
-from db.tables.usage import rollups, usage
+from db.tables.usage import daily_rollups, rollups, usage
 from db.types import Time
 
-HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 async def page(
@@ -57,10 +57,12 @@ async def change_costs(
         await connection.execute(changed, values)
 
 
-async def unfold(connection: AsyncConnection, project_id: str, hour: datetime, version_id: str) -> None:
-    """Takes an hour of a version out of its rollups; only while `lock_folding` holds."""
-    of = (rollups.c.project_id == project_id, rollups.c.model_version_id == version_id)
-    await connection.execute(delete(rollups).where(*of, rollups.c.hour == hour))
+async def unfold(connection: AsyncConnection, project_id: str, day: datetime, version_id: str) -> None:
+    """Takes a day of a version out of its rollups; only while `lock_folding` holds."""
+    for table in (rollups, daily_rollups):
+        of = (table.c.project_id == project_id, table.c.model_version_id == version_id)
+        within = (table.c.hour >= day, table.c.hour < day + DAY)
+        await connection.execute(delete(table).where(*of, *within))
     rows = (usage.c.project_id == project_id, usage.c.model_version_id == version_id)
-    within = (usage.c.finished_at >= hour, usage.c.finished_at < hour + HOUR)
-    await connection.execute(update(usage).where(*rows, *within, usage.c.folded).values(folded=False))
+    ended = (usage.c.finished_at >= day, usage.c.finished_at < day + DAY)
+    await connection.execute(update(usage).where(*rows, *ended, usage.c.folded).values(folded=False))

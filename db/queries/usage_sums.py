@@ -6,7 +6,8 @@ One statement sees one moment, so that a row which is folded meanwhile counts on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -31,11 +32,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.filters import UsageFilter
 from db.queries.usage import TOKENS, UNFOLDED
 from db.tables.predictions import predictions
-from db.tables.usage import NONE, rollups, usage
+from db.tables.usage import NONE, daily_rollups, rollups, usage
 from db.types import MILLISECOND, Time
 
 DIMENSIONS = ("model_id", "model_version_id", "api_key_id", "job_id")
 COUNTED = ("predictions", "failed", "cached", *TOKENS, "cost_nanos", "unpriced")
+DAY = timedelta(days=1)
 TERMINAL = ("SUCCEEDED", "FAILED", "CANCELED")
 
 Row = Any
@@ -54,7 +56,7 @@ async def sums(
 
     `by` names some of `DIMENSIONS`. A row's `slot` counts units since 1970; without a unit it is 0.
     """
-    both = _both(project_id, wanted, COUNTED)
+    both = _both(project_id, wanted, COUNTED, unit)
     keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by), both.c.currency]
     summed = [func.sum(both.c[name]).label(name) for name in COUNTED]
     statement = select(*keys, *summed).group_by(*keys).order_by(*keys).limit(limit)
@@ -73,26 +75,25 @@ async def sketches(
     A row has `latency` and `time_to_first_token`, or `total_ms` and `time_to_first_token_ms`.
     """
     durations = ("latency", "time_to_first_token", "total_ms", "time_to_first_token_ms")
-    both = _both(project_id, wanted, durations)
+    both = _both(project_id, wanted, durations, unit)
     keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by)]
     return (await connection.execute(select(*keys, *(both.c[name] for name in durations)))).all()
 
 
 async def by_source(connection: AsyncConnection) -> Sequence[Row]:
-    """Adds up predictions, ledger, and rollups with what is in none yet, by project and currency.
+    """Adds up predictions, ledger, and both rollups with what is in none yet, by project and currency.
 
-    A row has `source` (`predictions`, `ledger` or `rollups`), `project_id`, `currency` and `COUNTED`.
+    A row has `source` (`predictions`, `ledger`, `hours` or `days`), `project_id`, `currency` and `COUNTED`.
     """
     ledger = _columns(usage, _ledger_columns(usage), COUNTED)
     terminal = predictions.c.status.in_(TERMINAL)
     ended = _columns(predictions, _ledger_columns(predictions), COUNTED).where(terminal)
-    added = union_all(_columns(rollups, _rollup_columns(), COUNTED), ledger.where(UNFOLDED))
-    statement = union_all(
-        *(
-            _per_project(source, select_.subquery())
-            for source, select_ in (("predictions", ended), ("ledger", ledger), ("rollups", added))
-        )
+    hours, days = (
+        union_all(_columns(table, _rollup_columns(table), COUNTED), ledger.where(UNFOLDED))
+        for table in (rollups, daily_rollups)
     )
+    sources = {"predictions": ended, "ledger": ledger, "hours": hours, "days": days}
+    statement = union_all(*(_per_project(name, rows.subquery()) for name, rows in sources.items()))
     return (await connection.execute(statement)).all()
 
 
@@ -102,14 +103,32 @@ def _per_project(source: str, rows: Subquery) -> Select[Any]:
     return select(literal(source).label("source"), *keys, *summed).group_by(*keys)
 
 
-def _both(project_id: str, wanted: UsageFilter, names: Sequence[str]) -> Subquery:
-    rollup_rows = _columns(rollups, _rollup_columns(), names).where(
-        *_conditions(rollups, rollups.c.hour, project_id, wanted)
-    )
+def _both(project_id: str, wanted: UsageFilter, names: Sequence[str], unit: timedelta | None) -> Subquery:
+    """Rollups, and what is in none: whole days come from those of days, unless hours are asked for."""
     ledger_rows = _columns(usage, _ledger_columns(usage), names).where(
         UNFOLDED, *_conditions(usage, usage.c.finished_at, project_id, wanted)
     )
-    return union_all(rollup_rows, ledger_rows).subquery("both")
+    parts = [
+        _columns(table, _rollup_columns(table), names).where(
+            *_conditions(table, table.c.hour, project_id, replace(wanted, since=since, until=until))
+        )
+        for table, since, until in _pieces(wanted.since, wanted.until, unit)
+    ]
+    return union_all(*parts, ledger_rows).subquery("both")
+
+
+def _pieces(
+    since: datetime, until: datetime, unit: timedelta | None
+) -> list[tuple[Table, datetime, datetime]]:
+    first, last = _midnight(since + DAY - MILLISECOND), _midnight(until)
+    if first >= last or (unit is not None and unit < DAY):
+        return [(rollups, since, until)]
+    pieces = [(rollups, since, first), (daily_rollups, first, last), (rollups, last, until)]
+    return [(table, start, end) for table, start, end in pieces if start < end]
+
+
+def _midnight(time: datetime) -> datetime:
+    return time.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _conditions(
@@ -122,10 +141,13 @@ def _conditions(
     return conditions
 
 
+def slot_of(time: ColumnElement[Any], unit: timedelta) -> ColumnElement[int]:
+    """Returns how many whole units of time a stored time is after 1970."""
+    return type_coerce(time, BigInteger) // sql_cast(literal(unit // MILLISECOND), BigInteger)
+
+
 def _slot(both: Subquery, unit: timedelta | None) -> ColumnElement[int]:
-    if unit is None:
-        return sql_cast(literal(0), BigInteger)
-    return type_coerce(both.c.time, BigInteger) // sql_cast(literal(unit // MILLISECOND), BigInteger)
+    return sql_cast(literal(0), BigInteger) if unit is None else slot_of(both.c.time, unit)
 
 
 def _columns(table: Table, columns: dict[str, ColumnElement[Any]], names: Sequence[str]) -> Select[Any]:
@@ -133,10 +155,10 @@ def _columns(table: Table, columns: dict[str, ColumnElement[Any]], names: Sequen
     return select(*(columns[name].label(name) for name in (*keys, *names))).select_from(table)
 
 
-def _rollup_columns() -> dict[str, ColumnElement[Any]]:
-    columns: dict[str, ColumnElement[Any]] = {str(column.key): column for column in rollups.columns}
+def _rollup_columns(table: Table) -> dict[str, ColumnElement[Any]]:
+    columns: dict[str, ColumnElement[Any]] = {str(column.key): column for column in table.columns}
     nothing = sql_cast(null(), Float)
-    return columns | {"time": rollups.c.hour, "total_ms": nothing, "time_to_first_token_ms": nothing}
+    return columns | {"time": table.c.hour, "total_ms": nothing, "time_to_first_token_ms": nothing}
 
 
 def _ledger_columns(table: Table) -> dict[str, ColumnElement[Any]]:
@@ -150,14 +172,15 @@ def _ledger_columns(table: Table) -> dict[str, ColumnElement[Any]]:
         "job_id": func.coalesce(table.c.job_id, NONE),
         "currency": func.coalesce(table.c.currency, NONE),
         "predictions": sql_cast(literal(1), BigInteger),
-        "failed": _one_where(table.c.status == "FAILED"),
-        "cached": _one_where(table.c.cached.is_(True)),
+        "failed": one_where(table.c.status == "FAILED"),
+        "cached": one_where(table.c.cached.is_(True)),
         "cost_nanos": func.coalesce(table.c.cost_nanos, 0),
-        "unpriced": _one_where(table.c.cost_nanos.is_(None)),
+        "unpriced": one_where(table.c.cost_nanos.is_(None)),
         "latency": nothing,
         "time_to_first_token": nothing,
     }  # fmt: skip
 
 
-def _one_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
+def one_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """Returns 1 where a condition holds and else 0, to be added up."""
     return sql_cast(case((condition, 1), else_=0), BigInteger)

@@ -7,13 +7,14 @@ from db.tables.keys import ApiKeyRow, ProjectRow
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow
 from db.tables.predictions import PredictionRow
 from db.tables.secrets import SecretRow
-from db.tables.usage import RollupRow, UsageRow
+from db.tables.usage import DailyRollupRow, RollupRow, UsageRow
 from db.tables.webhooks import WebhookDeliveryRow, WebhookSecretRow
 
 __all__ = [
     "ApiKeyRow",
     "AuditRow",
     "ChunkRow",
+    "DailyRollupRow",
     "IdempotencyRow",
     "JobRow",
     "ModelRow",

@@ -55,15 +55,8 @@ class UsageRow(SQLModel, table=True):
     folded: bool = Field(default=False)
 
 
-class RollupRow(SQLModel, table=True):
-    """What was used in one hour by one key of one version, inside one job or none."""
-
-    __tablename__ = "usage_rollup"
-    __table_args__ = (
-        Index("ix_rollup_model", "project_id", "model_id", "hour"),
-        Index("ix_rollup_key", "api_key_id", "hour"),
-        Index("ix_rollup_job", "job_id"),
-    )
+class _Rollup(SQLModel):
+    """What was used in one piece of time by one key of one version, inside one job or none."""
 
     project_id: str = Field(primary_key=True, sa_type=Id)
     hour: datetime = Field(primary_key=True, sa_type=Time)
@@ -85,5 +78,28 @@ class RollupRow(SQLModel, table=True):
     time_to_first_token: bytes = Field(default=b"", sa_type=LargeBinary)
 
 
+class RollupRow(_Rollup, table=True):
+    """A rollup of one hour."""
+
+    __tablename__ = "usage_rollup"
+    __table_args__ = (
+        Index("ix_rollup_model", "project_id", "model_id", "hour"),
+        Index("ix_rollup_key", "api_key_id", "hour"),
+        Index("ix_rollup_job", "job_id"),
+    )
+
+
+class DailyRollupRow(_Rollup, table=True):
+    """A rollup of one day, which `hour` is the first hour of: long ranges read these."""
+
+    __tablename__ = "usage_rollup_day"
+    __table_args__ = (
+        Index("ix_rollup_day_model", "project_id", "model_id", "hour"),
+        Index("ix_rollup_day_key", "api_key_id", "hour"),
+        Index("ix_rollup_day_job", "job_id"),
+    )
+
+
 usage = table_of(UsageRow)
 rollups = table_of(RollupRow)
+daily_rollups = table_of(DailyRollupRow)

@@ -1,4 +1,4 @@
-"""Ledger: writes down what every terminal prediction used, and adds it up by the hour.
+"""Ledger: writes down what every terminal prediction used, and adds it up by the hour and by the day.
 
 The ledger row goes with the result into one transaction. Rollups follow within a second: one
 transaction reads rows that are in no rollup yet, adds them, and marks them, so that each is added
@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.errors import DatabaseUnavailableError
 from db.queries import usage as queries
 from db.session import Database
 from db.tables import JobRow, PredictionRow, RollupRow
-from engine.usage.sketches import dumps, loads
+from db.tables.usage import daily_rollups, rollups
+from engine.usage.sketches import Pooled
 
 log = logging.getLogger(__name__)
+
+Groups = dict[tuple[Any, ...], list[Any]]
+"""Sums of ledger rows by the key of the rollup that they belong to."""
 
 FOLD_AT_ONCE = 5000
 FOLD_SECONDS = 1.0
@@ -101,12 +106,18 @@ class Folding:
         async with self._database.write() as connection:
             if not await queries.may_fold(connection):
                 return 0
-            groups = _grouped(await queries.take_unfolded(connection, FOLD_AT_ONCE))
-            known = {_key(rollup): rollup for rollup in await queries.rollups_at(connection, list(groups))}
-            new = [added(None, key, group) for key, group in groups.items() if key not in known]
-            changed = [added(known[key], key, group) for key, group in groups.items() if key in known]
-            await queries.put_rollups(connection, new, changed)
-        return sum(sums.predictions for group in groups.values() for sums in group)
+            sums = await queries.take_unfolded(connection, FOLD_AT_ONCE)
+            await _add(connection, rollups, _grouped(sums, hour_of))
+            await _add(connection, daily_rollups, _grouped(sums, day_of))
+        return sum(each.predictions for each in sums)
+
+
+async def _add(connection: AsyncConnection, table: Table, groups: Groups) -> None:
+    stored = await queries.rollups_at(connection, table, list(groups))
+    known = {tuple(getattr(rollup, name) for name in queries.KEY): rollup for rollup in stored}
+    new = [added(None, key, group) for key, group in groups.items() if key not in known]
+    changed = [added(known[key], key, group) for key, group in groups.items() if key in known]
+    await queries.put_rollups(connection, table, new, changed)
 
 
 def added(rollup: RollupRow | None, key: tuple[Any, ...], group: Sequence[Any]) -> dict[str, Any]:
@@ -116,14 +127,16 @@ def added(rollup: RollupRow | None, key: tuple[Any, ...], group: Sequence[Any]) 
     for name in COUNTED:
         before = getattr(rollup, name) if rollup is not None else 0
         columns[name] = before + sum(getattr(sums, name) for sums in group)
-    latency = loads(rollup.latency if rollup is not None else b"")
-    first_token = loads(rollup.time_to_first_token if rollup is not None else b"")
+    latency, first_token = Pooled(), Pooled()
+    if rollup is not None:
+        latency.add_stored(rollup.latency)
+        first_token.add_stored(rollup.time_to_first_token)
     for sums in group:
         if sums.total_ms is not None:
             latency.add(sums.total_ms, sums.predictions)
         if sums.time_to_first_token_ms is not None:
             first_token.add(sums.time_to_first_token_ms, sums.predictions)
-    return columns | {"latency": dumps(latency), "time_to_first_token": dumps(first_token)}
+    return columns | {"latency": latency.dumps(), "time_to_first_token": first_token.dumps()}
 
 
 def hour_of(time: datetime) -> datetime:
@@ -131,12 +144,14 @@ def hour_of(time: datetime) -> datetime:
     return time.replace(minute=0, second=0, microsecond=0)
 
 
-def _grouped(found: Sequence[Any]) -> dict[tuple[Any, ...], list[Any]]:
-    groups: dict[tuple[Any, ...], list[Any]] = {}
+def day_of(time: datetime) -> datetime:
+    """Returns the start of a time's day, in UTC."""
+    return hour_of(time).replace(hour=0)
+
+
+def _grouped(found: Sequence[Any], start_of: Callable[[datetime], datetime]) -> Groups:
+    groups: Groups = {}
     for sums in found:
-        groups.setdefault(_key(sums), []).append(sums)
+        key = (sums.project_id, start_of(sums.hour), *(getattr(sums, name) for name in queries.KEY[2:]))
+        groups.setdefault(key, []).append(sums)
     return groups
-
-
-def _key(row: Any) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in queries.KEY)

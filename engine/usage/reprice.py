@@ -1,8 +1,8 @@
 """Repricing: charges what has ended again, by the prices as they are dated now, after one was wrong.
 
-Works page by page. A page's transaction corrects predictions and ledger, takes the hours it touches out
+Works page by page. A page's transaction corrects predictions and ledger, takes the days it touches out
 of their rollups (a sketch can not be subtracted from), and notes it in the audit, so that all sums are
-equal after each; folding adds those hours up again. Repeating it changes nothing.
+equal after each; folding adds those days up again. Repeating it changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from db.session import Database
 from db.tables import AuditRow, PriceRow
 from engine.money import Cost, charge, price_at
 from engine.usage.intervals import whole_hours
-from engine.usage.ledger import Folding, hour_of
+from engine.usage.ledger import Folding, day_of
 from engine.values import Usage, UsageSource
 
 PAGE = 5000
@@ -105,9 +105,9 @@ async def _store(
         row.prediction_id: (cost.nanos, cost.currency) if cost else (None, None) for row, cost in changed
     }
     await price_queries.change_costs(connection, costs)
-    hours = {(hour_of(row.finished_at), row.model_version_id) for row, _ in changed}
-    for hour, version_id in sorted(hours):
-        await price_queries.unfold(connection, project_id, hour, version_id)
+    days = {(day_of(row.finished_at), row.model_version_id) for row, _ in changed}
+    for day, version_id in sorted(days):
+        await price_queries.unfold(connection, project_id, day, version_id)
 
 
 async def _fold(database: Database) -> None:

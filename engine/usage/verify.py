@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from db.queries import usage_sums as queries
 from db.session import Database
 
-SOURCES = ("predictions", "ledger", "rollups")
+SOURCES = ("predictions", "ledger", "hours", "days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Difference:
     what: str
     predictions: int
     ledger: int
-    rollups: int
+    hours: int
+    days: int
 
 
 async def differences(database: Database) -> list[Difference]:

@@ -74,14 +74,14 @@ async def _verify() -> None:
         typer.echo("Predictions, ledger and rollups have the same sums.")
         return
     show_table(
-        ("project", "currency", "what", "predictions", "ledger", "rollups"),
+        ("project", "currency", "what", "predictions", "ledger", "hours", "days"),
         [_cells(difference, names) for difference in found],
     )
     raise CommandError(f"{len(found)} sums differ.")
 
 
 def _cells(found: Difference, names: dict[str, str]) -> tuple[str, ...]:
-    numbers = (str(number) for number in (found.predictions, found.ledger, found.rollups))
+    numbers = (str(number) for number in (found.predictions, found.ledger, found.hours, found.days))
     return names.get(found.project_id, found.project_id), found.currency or "-", found.what, *numbers
 
 

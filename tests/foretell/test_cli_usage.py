@@ -71,8 +71,8 @@ def test_verify_prints_what_differs_and_fails(booked: Run, sqlite_url: str) -> N
     result = booked("verify")
 
     assert result.exit_code == 1
-    assert result.stdout.split()[-6:] == [
-        "books", "USD", "cost_nanos", "2500001501", "2500001502", "2500001502",
+    assert result.stdout.split()[-7:] == [
+        "books", "USD", "cost_nanos", "2500001501", "2500001502", "2500001502", "2500001502",
     ]  # fmt: skip
     assert result.stderr == "Error: 1 sums differ.\n"
 

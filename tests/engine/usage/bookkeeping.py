@@ -63,7 +63,7 @@ class Books:
         """Adds up every source, by currency; equal books have equal sums."""
         async with self.database.read() as connection:
             rows = await by_source(connection)
-        found: dict[str, list[dict[str, Any]]] = {"predictions": [], "ledger": [], "rollups": []}
+        found: dict[str, list[dict[str, Any]]] = {"predictions": [], "ledger": [], "hours": [], "days": []}
         for row in sorted(rows, key=lambda row: (row.project_id, row.currency)):
             counted = {name: int(getattr(row, name)) for name in COUNTED}
             found[row.source].append({"currency": row.currency, **counted})

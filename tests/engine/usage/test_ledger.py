@@ -12,8 +12,8 @@ from db.queries.usage import UNFOLDED
 from db.session import Database
 from db.tables.usage import usage
 from engine.usage.ledger import FOLD_AT_ONCE, Folding
-from engine.usage.sketches import loads, quantile
 from tests.engine.usage.bookkeeping import NOON, Books, hours
+from tests.engine.usage.library import loads
 
 
 class PowerCutError(Exception):
@@ -95,10 +95,12 @@ async def test_concurrent_folders_add_each_row_once(books: Books) -> None:
     assert sum(filter(None, counts)) + rest == 120
     assert sum(row.predictions for row in await books.rollups()) == 120
     sums = await books.sums()
-    assert sums["predictions"] == sums["ledger"] == sums["rollups"] != []
+    assert sums["predictions"] == sums["ledger"] == sums["hours"] == sums["days"] != []
 
 
-@pytest.mark.parametrize("statement", ["INSERT INTO usage_rollup", "UPDATE usage_rollup", "UPDATE usage SET"])
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO usage_rollup", "UPDATE usage_rollup_day", "UPDATE usage SET"]
+)
 async def test_a_fold_that_dies_adds_nothing_and_the_next_one_adds_everything(
     books: Books, statement: str
 ) -> None:
@@ -112,7 +114,7 @@ async def test_a_fold_that_dies_adds_nothing_and_the_next_one_adds_everything(
 
     assert [row.predictions for row in await books.rollups()] == [1]
     sums = await books.sums()
-    assert sums["ledger"] == sums["rollups"]
+    assert sums["ledger"] == sums["hours"] == sums["days"]
     assert await folding.fold() == 2
     assert [row.predictions for row in await books.rollups()] == [2, 1]
 
@@ -121,7 +123,7 @@ async def test_a_result_whose_ledger_row_can_not_be_written_is_not_stored_either
     with dying_at(books.database, "INSERT INTO usage"), pytest.raises(PowerCutError):
         await books.book(books.used())
 
-    assert await books.sums() == {"predictions": [], "ledger": [], "rollups": []}
+    assert await books.sums() == {"predictions": [], "ledger": [], "hours": [], "days": []}
 
 
 async def test_more_groups_are_folded_at_once_than_a_condition_can_have(books: Books) -> None:
@@ -142,7 +144,7 @@ async def test_sketches_are_right_to_one_percent(books: Books) -> None:
 
     for q in (0.5, 0.95, 0.99):
         exact = durations[int(q * (len(durations) - 1))]
-        assert quantile(loads(rollup.latency), q) == pytest.approx(exact, rel=0.01)
+        assert loads(rollup.latency).get_quantile_value(q) == pytest.approx(exact, rel=0.01)
 
 
 async def plan(database: Database, statement: Select[Any]) -> str:

@@ -23,7 +23,7 @@ async def test_a_nano_dollar_that_is_missing_is_found_and_named(books: Books) ->
 
     (found,) = await differences(books.database)
 
-    assert found == Difference(books.project.id, "USD", "cost_nanos", 3_000, 3_000, 2_999)
+    assert found == Difference(books.project.id, "USD", "cost_nanos", 3_000, 3_000, 2_999, 3_000)
 
 
 async def test_a_row_that_is_marked_and_not_added_is_found(books: Books) -> None:
@@ -32,7 +32,8 @@ async def test_a_row_that_is_marked_and_not_added_is_found(books: Books) -> None
         await connection.execute(update(usage).values(folded=True))
 
     found = {
-        each.what: (each.predictions, each.ledger, each.rollups) for each in await differences(books.database)
+        each.what: (each.predictions, each.ledger, each.hours, each.days)
+        for each in await differences(books.database)
     }
 
-    assert found == {"predictions": (1, 1, 0), "records": (1, 1, 0), "cost_nanos": (1_500, 1_500, 0)}
+    assert found == {"predictions": (1, 1, 0, 0), "records": (1, 1, 0, 0), "cost_nanos": (1_500, 1_500, 0, 0)}
