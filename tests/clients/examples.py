@@ -1,4 +1,4 @@
-"""What every example has to print: the answer about a patient, and a whole story, however often it was cut."""
+"""What every example has to print: the answer about a patient, and a whole story, cut off or not."""
 
 from __future__ import annotations
 
