@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import strawberry
@@ -33,7 +34,7 @@ def both(
     async def execute() -> ExecutionResult:
         return await schema.execute(
             text,
-            variable_values=variables,
+            variable_values=deepcopy(variables),  # resolvers may change them
             context_value=context(),
             root_value=root,
             operation_name=operation_name,
@@ -47,7 +48,7 @@ def both(
         actual = asyncio.run(execute())
     finally:
         compiled.uninstall()
-    assert json.dumps(actual.data) == json.dumps(expected.data)
+    assert json.dumps(actual.data) == json.dumps(expected.data), (actual, expected)
     assert sorted(map(described, actual.errors or ()), key=repr) == sorted(
         map(described, expected.errors or ()), key=repr
     )

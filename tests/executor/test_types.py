@@ -362,3 +362,50 @@ def test_a_field_that_is_named_like_python_or_not_like_python_is_read() -> None:
     )
 
     assert both(schema, "{ field { class_ size } }").data == {"field": {"class_": 1, "size": 2}}
+
+
+def test_a_sorted_schema_is_executed_like_any_other() -> None:
+    @strawberry.type
+    class Query:
+        zebra: int = 1
+        apple: str = "apple"
+
+        @strawberry.field
+        def items(self) -> list[Item]:
+            return [Item(name="a"), Item(name="b")]
+
+    schema = strawberry.Schema(Query, config=StrawberryConfig(sort_schema=True))
+    text = "{ zebra apple items { __typename name ... on Item { count } } }"
+
+    result = both(schema, text, root=Query())
+
+    assert result.data is not None
+    assert list(result.data) == ["zebra", "apple", "items"]
+
+
+def test_entities_of_a_federated_schema_are_resolved() -> None:
+    @strawberry.federation.type(keys=["id"])
+    class Product:
+        id: strawberry.ID
+        name: str = "product"
+
+        @classmethod
+        def resolve_reference(cls, id: strawberry.ID) -> "Product":  # noqa: A002
+            if id == "broken":
+                raise ValueError("no such product")
+            return Product(id=id)
+
+    @strawberry.type
+    class Query:
+        number: int = 1
+
+    schema = strawberry.federation.Schema(Query, types=[Product])
+    text = """query ($products: [_Any!]!) {
+        _service { sdl }
+        _entities(representations: $products) { __typename ... on Product { id name } }
+    }"""
+    products = [{"__typename": "Product", "id": name} for name in ("a", "broken", "b")]
+
+    result = both(schema, text, {"products": products})
+
+    assert [error.path for error in result.errors or ()] == [["_entities", 1]]
