@@ -390,7 +390,7 @@ def test_entities_of_a_federated_schema_are_resolved() -> None:
         name: str = "product"
 
         @classmethod
-        def resolve_reference(cls, id: strawberry.ID) -> "Product":  # noqa: A002
+        def resolve_reference(cls, id: strawberry.ID) -> "Product":
             if id == "broken":
                 raise ValueError("no such product")
             return Product(id=id)
