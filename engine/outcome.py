@@ -48,13 +48,13 @@ class Outcome:
             "output": self.output,
             "explanation": self.explanation,
             "error": error_json(self.error),
-            "queue_ms": (self.started - accepted) * 1000,
-            "inference_ms": self.inference_ms,
-            "total_ms": (time.perf_counter() - accepted) * 1000,
+            "queue_ms": _ms(self.started - accepted),
+            "inference_ms": None if self.inference_ms is None else round(self.inference_ms, 3),
+            "total_ms": _ms(time.perf_counter() - accepted),
             "cached": self.cached,
         }
         if self.first_token is not None:
-            columns["time_to_first_token_ms"] = (self.first_token - accepted) * 1000
+            columns["time_to_first_token_ms"] = _ms(self.first_token - accepted)
         if self.usage is not None:
             cost = charge(price_at(served.version.prices, finished_at), self.usage, cached=self.cached)
             columns |= {
@@ -164,3 +164,8 @@ def error_json(error: ProcessingError | None) -> dict[str, Any] | None:
         "retryable": error.retryable,
         "retryAfterSeconds": error.retry_after_seconds,
     }
+
+
+def _ms(seconds: float) -> float:
+    """Returns seconds in milliseconds, to the microsecond."""
+    return round(seconds * 1000, 3)

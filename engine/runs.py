@@ -90,7 +90,8 @@ class Runs:
 
         A database that stays away leaves the prediction to `engine.recovery`, of this process or another.
         """
-        columns = outcome.columns(run.asked.served, run.accepted, now()) | {"attempts": run.row.attempts}
+        attempts = run.row.attempts - outcome.cached  # an answer that others found took no call of ours
+        columns = outcome.columns(run.asked.served, run.accepted, now()) | {"attempts": attempts}
         for tried in range(FINISH_TRIES):
             try:
                 async with self._database.write() as connection:

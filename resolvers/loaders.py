@@ -95,6 +95,15 @@ class JobCountOf:
     wanted: JobFilter
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveriesOf:
+    """A page of the webhook deliveries of a parent: its kind (`"job"`, `"prediction"`) and its id."""
+
+    kind: str
+    parent_id: str
+    window: Window
+
+
 class Loaders:
     """The loaders of one operation, for the rows that one project sees."""
 
@@ -114,6 +123,8 @@ class Loaders:
         self.jobs_of: DataLoader[JobsOf, Page[JobRow]] = _loader(self._jobs_of)
         self.job_count: DataLoader[JobCountOf, int] = _loader(self._job_counts)
         self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(in_project(webhooks.by_id))
+        self.deliveries_of: DataLoader[DeliveriesOf, Page[WebhookDeliveryRow]] = _loader(self._deliveries_of)
+        self.delivery_count: DataLoader[tuple[str, str], int] = _loader(self._delivery_counts)
         usage = UsageLoads(database, project_id)
         self.usage_of: DataLoader[UsageOf, Totals] = _loader(partial(_alike, usage.totals))
         self.durations_of: DataLoader[UsageOf, Durations] = _loader(partial(_alike, usage.durations))
@@ -251,6 +262,22 @@ class Loaders:
     ) -> Sequence[int]:
         found = await jobs.counts_of_models(connection, model_ids, self._project_id, wanted)
         return [found.get(model_id, 0) for model_id in model_ids]
+
+    async def _deliveries_of(self, asked: list[DeliveriesOf]) -> list[Page[WebhookDeliveryRow]]:
+        async with self._database.read() as connection:
+            return await _grouped(
+                asked,
+                lambda key: (key.parent_id, (key.kind, key.window)),
+                lambda alike, ids: webhooks.pages_of(connection, alike[0], ids, self._project_id, alike[1]),
+            )
+
+    async def _delivery_counts(self, asked: list[tuple[str, str]]) -> list[int]:
+        async def counts(kind: str, ids: list[str]) -> Sequence[int]:
+            found = await webhooks.counts_of(connection, kind, ids, self._project_id)
+            return [found.get(row_id, 0) for row_id in ids]
+
+        async with self._database.read() as connection:
+            return await _grouped(asked, lambda key: (key[1], key[0]), counts)
 
 
 def _loader(load: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]]) -> DataLoader[Key, Value]:

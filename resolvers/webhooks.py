@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from db.pages import Page, Window
 from db.tables import WebhookDeliveryRow
 from resolvers.context import Context
+from resolvers.loaders import DeliveriesOf
 
 
 async def redeliver(context: Context, delivery_id: str) -> WebhookDeliveryRow:
@@ -14,3 +16,13 @@ async def redeliver(context: Context, delivery_id: str) -> WebhookDeliveryRow:
 async def rotate_secret(context: Context) -> str:
     """Gives the project a new signing secret and returns it."""
     return await context.services.webhooks.rotate_secret(context.viewer.project_id)
+
+
+async def deliveries_of(
+    context: Context, kind: str, parent_id: str, window: Window
+) -> Page[WebhookDeliveryRow]:
+    """Returns a page of the deliveries of a job or a prediction, newest first."""
+    page = await context.loaders.deliveries_of.load(DeliveriesOf(kind, parent_id, window))
+    for row in page.rows:
+        context.loaders.delivery.prime(row.id, row)
+    return page

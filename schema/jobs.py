@@ -18,6 +18,7 @@ from schema.prediction_lists import Filter, LazyPrediction, OrderBy, predictions
 from schema.scalars import JSON, URL
 from schema.types import object_type
 from schema.usage import USAGE, UsageTotals, usage_of
+from schema.webhooks import WebhookDelivery, deliveries_of
 
 if TYPE_CHECKING:
     from schema.keys import ApiKey
@@ -163,6 +164,18 @@ class Job(Node):
     async def usage(self, info: Info) -> UsageTotals | None:
         """Adds up what its items used."""
         return await usage_of(info, "job_id", self.row.id, None)
+
+    @field(Scope.JOBS_READ, "The webhooks that told of this job, newest first.", directives=CONNECTION)
+    async def webhook_deliveries(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[WebhookDelivery] | None:
+        """Loads a page of its deliveries."""
+        return await deliveries_of(info, "job", self.row.id, first, after, last, before)
 
     @field(Scope.KEYS_ADMIN, "The key that submitted it; null for a user's token.")
     async def api_key(self, info: Info) -> Annotated[ApiKey, strawberry.lazy("schema.keys")] | None:

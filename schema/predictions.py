@@ -20,9 +20,11 @@ from schema.enums import (
 from schema.explanations import Explanation
 from schema.money import Money
 from schema.nodes import Node, global_id, node_type, shaped
+from schema.pages import CONNECTION, After, Before, Connection, First, Last
 from schema.prediction_data import PredictionInputData, PredictionOutput, shape_input, shape_output
 from schema.scalars import JSON
 from schema.types import object_type
+from schema.webhooks import WebhookDelivery, deliveries_of
 
 if TYPE_CHECKING:
     from schema.jobs import Job
@@ -203,6 +205,18 @@ class Prediction(Node):
     async def job(self, info: Info) -> Annotated[Job, strawberry.lazy("schema.jobs")] | None:
         """Loads the job."""
         return shaped("Job", self.row.job_id and await info.context.loaders.job.load(self.row.job_id))
+
+    @field(Scope.JOBS_READ, "The webhooks that told of this prediction, newest first.", directives=CONNECTION)
+    async def webhook_deliveries(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[WebhookDelivery] | None:
+        """Loads a page of its deliveries."""
+        return await deliveries_of(info, "prediction", self.row.id, first, after, last, before)
 
     @field(Scope.KEYS_ADMIN, "The key that asked; null for a user's token.")
     async def api_key(self, info: Info) -> Annotated[ApiKey, strawberry.lazy("schema.keys")] | None:

@@ -24,7 +24,8 @@ from schema.inputs import TypedVariable, typed_variables
 from schema.limits import DocumentLimits, Size, violations
 from schema.overlaps import comparisons
 
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+# Strawberry's rules take for granted that a document is valid by the specification's.
+STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
 
 CACHED_COSTS = 64
 """How many costs of one document are kept, by the extents of its slicing variables."""
@@ -98,10 +99,13 @@ class Prepared:
         return errors
 
     def _validate(self, schema: GraphQLSchema, limits: DocumentLimits) -> list[GraphQLError]:
-        rules = (NoFragmentCyclesRule,) if self.circular else RULES
-        errors = validate(
-            schema, self.document, rules, max_errors=MAX_ERRORS, hide_suggestions=not limits.introspection
-        )
+        stages = ((NoFragmentCyclesRule,),) if self.circular else (specified_rules, STRAWBERRY_RULES)
+        for rules in stages:
+            errors = validate(
+                schema, self.document, rules, max_errors=MAX_ERRORS, hide_suggestions=not limits.introspection
+            )
+            if errors:
+                break
         for error in errors:
             error.extensions = {**(error.extensions or {}), "code": "GRAPHQL_VALIDATION_FAILED"}
         return errors

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Self
 
 import strawberry
 
 from db.tables import WebhookDeliveryRow
+from resolvers import webhooks as resolvers
+from schema.access import Info
 from schema.errors import UserError
 from schema.nodes import Node, global_id, node_type
+from schema.pages import Connection, window
 from schema.scalars import URL
 from schema.types import enum_type, input_type, object_type
 
@@ -55,6 +59,21 @@ class WebhookDelivery(Node):
             created_at=row.created_at,
             delivered_at=row.delivered_at,
         )
+
+
+async def deliveries_of(
+    info: Info,
+    kind: str,
+    parent_id: str,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+) -> Connection[WebhookDelivery]:
+    """Loads a page of the deliveries of a job or a prediction, and shapes it."""
+    page = await resolvers.deliveries_of(info.context, kind, parent_id, window(first, after, last, before))
+    count = partial(info.context.loaders.delivery_count.load, (kind, parent_id))
+    return Connection(page=page, shape=WebhookDelivery.from_row, count=count)
 
 
 @input_type

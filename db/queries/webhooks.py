@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import Column, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.pages import Order, Page, Window, read_page_per_parent
 from db.tables.jobs import jobs
+from db.tables.predictions import predictions
 from db.tables.webhooks import WebhookDeliveryRow, WebhookSecretRow, webhook_deliveries, webhook_secrets
 
+PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
+    "job": (webhook_deliveries.c.job_id, jobs.c.id),
+    "prediction": (webhook_deliveries.c.prediction_id, predictions.c.id),
+}
 NEWEST_FIRST = Order("CREATED_AT", (webhook_deliveries.c.id,), descending=True)
 
 
@@ -63,23 +68,24 @@ async def by_id(
     return cast(Sequence[WebhookDeliveryRow], found.all())
 
 
-async def pages_of_jobs(
-    connection: AsyncConnection, job_ids: Sequence[str], project_id: str, window: Window
+async def pages_of(
+    connection: AsyncConnection, parent: str, parent_ids: Sequence[str], project_id: str, window: Window
 ) -> list[Page[WebhookDeliveryRow]]:
-    """Reads a page of deliveries, newest first, for each of some jobs of a project."""
+    """Reads a page of a project's deliveries, newest first, for each of some parents (a key of `PARENTS`)."""
     statement = select(webhook_deliveries).where(webhook_deliveries.c.project_id == project_id)
-    link = (webhook_deliveries.c.job_id, jobs.c.id)
-    return await read_page_per_parent(connection, statement, link, job_ids, NEWEST_FIRST, window)
+    return await read_page_per_parent(
+        connection, statement, PARENTS[parent], parent_ids, NEWEST_FIRST, window
+    )
 
 
-async def counts_of_jobs(
-    connection: AsyncConnection, job_ids: Sequence[str], project_id: str
+async def counts_of(
+    connection: AsyncConnection, parent: str, parent_ids: Sequence[str], project_id: str
 ) -> Mapping[str, int]:
-    """Counts the deliveries of some jobs of a project."""
-    mine = (webhook_deliveries.c.project_id == project_id, webhook_deliveries.c.job_id.in_(job_ids))
-    statement = select(webhook_deliveries.c.job_id, func.count()).where(*mine)
-    found = await connection.execute(statement.group_by(webhook_deliveries.c.job_id))
-    return {job_id: count for job_id, count in found.all()}
+    """Counts a project's deliveries for each of some parents."""
+    foreign, _ = PARENTS[parent]
+    mine = (webhook_deliveries.c.project_id == project_id, foreign.in_(parent_ids))
+    found = await connection.execute(select(foreign, func.count()).where(*mine).group_by(foreign))
+    return {key: count for key, count in found.all()}
 
 
 async def secrets(connection: AsyncConnection, project_id: str, at: datetime) -> Sequence[WebhookSecretRow]:

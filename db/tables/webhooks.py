@@ -21,6 +21,7 @@ class WebhookDeliveryRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_delivery_due", "next_attempt_at", sqlite_where=text(DUE), postgresql_where=text(DUE)),
         Index("ix_delivery_job", "job_id", "id"),
+        Index("ix_delivery_prediction", "prediction_id", "id"),
         Index("ix_delivery_project", "project_id", "id"),
     )
 

@@ -21,6 +21,8 @@ from engine.batching import MicroBatcher
 from engine.errors import ModelError, ProcessingError
 from engine.values import PredictionData, TensorDatatype, TensorSpec, Usage, UsageSource
 
+ort.disable_telemetry_events()
+
 DEFAULT_BATCH_SIZE = 64
 DEFAULT_BATCH_DELAY_MS = 2.0
 MANY_ROWS = 1024  # of a job's chunk in one call; nobody waits for one of them alone

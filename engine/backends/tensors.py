@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from math import prod
 from typing import Any
 
@@ -69,6 +70,8 @@ def encode_tensor(name: str, array: Array) -> dict[str, Any]:
         datatype = TensorDatatype.BYTES
     else:
         data = values.tolist()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            data = [value if math.isfinite(value) else None for value in data]
         datatype = DATATYPES[values.dtype.newbyteorder("<")]
     return {"name": name, "datatype": datatype, "shape": list(array.shape), "data": data}
 

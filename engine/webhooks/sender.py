@@ -23,6 +23,7 @@ from db.queries import webhooks as queries
 from db.session import Database
 from db.tables import WebhookDeliveryRow, WebhookSecretRow
 from db.types import now
+from engine.ids import global_id
 from engine.webhooks.addresses import ForbiddenAddressError, resolve
 from engine.webhooks.outbox import new_secret
 
@@ -135,12 +136,12 @@ class Sender:
 
 
 def signed(delivery_id: str, body: bytes, secrets: list[str]) -> dict[str, str]:
-    """Returns the headers of an attempt, with a signature for every secret."""
-    time = now()
-    signatures = [Webhook(secret).sign(delivery_id, time, body.decode()) for secret in secrets]
+    """Returns the headers of an attempt, with a signature for every secret; `webhook-id` is the global id."""
+    time, webhook_id = now(), global_id("WebhookDelivery", delivery_id)
+    signatures = [Webhook(secret).sign(webhook_id, time, body.decode()) for secret in secrets]
     return {
         "Content-Type": "application/json",
-        "webhook-id": delivery_id,
+        "webhook-id": webhook_id,
         "webhook-timestamp": str(int(time.timestamp())),
         "webhook-signature": " ".join(signatures),
     }

@@ -21,6 +21,8 @@ mutation Predict($input: PredictInput!) {
       output {
         ... on TabularOutput { results { value label score probabilities { label probability } } }
         ... on TensorOutput { tensors { name datatype shape data } }
+        ... on TextOutput { text finishReason }
+        ... on EmbeddingOutput { dimensions embeddings }
       }
       error { code message }
       explanation { records { attributions { feature value featureValue } } }
@@ -45,6 +47,7 @@ def predict(
         str | None,
         typer.Option("--data", help="A whole PredictionDataInput as JSON, for models that take no records."),
     ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A prompt, for models that write texts.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Also find out why.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the prediction as JSON.")] = False,
     url: Annotated[
@@ -55,7 +58,7 @@ def predict(
     ] = "",
 ) -> None:
     """Ask a model of a running server."""
-    request: dict[str, Any] = {"model": {"name": model}, "data": _data(record or [], file, data)}
+    request: dict[str, Any] = {"model": {"name": model}, "data": _data(record or [], file, data, text)}
     if explain:
         request["explain"] = "OCCLUSION"
     payload = Client(url, key).execute(PREDICT, {"input": request})["predict"]
@@ -70,9 +73,11 @@ def predict(
         raise CommandError(f"{prediction['error']['code']}: {prediction['error']['message']}")
 
 
-def _data(records: list[str], file: str | None, data: str | None) -> Any:
-    if sum((bool(records), file is not None, data is not None)) != 1:
-        raise typer.BadParameter("Give one of --record, --file and --data.")
+def _data(records: list[str], file: str | None, data: str | None, text: str | None) -> Any:
+    if sum((bool(records), file is not None, data is not None, text is not None)) != 1:
+        raise typer.BadParameter("Give one of --record, --file, --text and --data.")
+    if text is not None:
+        return {"text": {"prompt": {"text": text}}}
     if data is not None:
         return _parsed(data, "--data")
     if file is None:
@@ -120,6 +125,10 @@ def _show(prediction: dict[str, Any]) -> None:
                 for tensor in output["tensors"]
             ],
         )
+    elif "text" in output:
+        typer.echo(output["text"])
+    elif "embeddings" in output:
+        show_json(output["embeddings"])
     for number, explained in enumerate((prediction["explanation"] or {"records": []})["records"], 1):
         _show_attributions(number, explained["attributions"])
     _show_summary(prediction)

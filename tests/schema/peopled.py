@@ -55,7 +55,7 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     versions = [version(each, max_batch_size=8, status_reason="Warm.") for each in models]
     jobs = [_job(caller, *pair, number) for number, pair in enumerate(zip(keys, versions, strict=True))]
     predictions = [_item(caller, keys[number], versions[number], jobs[number], number) for number in numbers]
-    deliveries = [_delivery(caller, job) for job in jobs]
+    deliveries = [_delivery(caller, *pair) for pair in zip(jobs, predictions, strict=False)]
     for its_model, its_version in zip(models, versions, strict=True):
         its_model.default_version_id = its_version.id
     await graph.add(*keys, *models)
@@ -149,13 +149,14 @@ def _item(caller: Caller, key: ApiKeyRow, of: ModelVersionRow, job: JobRow, numb
     )
 
 
-def _delivery(caller: Caller, job: JobRow) -> WebhookDeliveryRow:
+def _delivery(caller: Caller, job: JobRow, prediction: PredictionRow) -> WebhookDeliveryRow:
     return WebhookDeliveryRow(
         project_id=caller.project_id,
         event="job.succeeded",
         url="https://example.org/hook",
         payload={},
         job_id=job.id,
+        prediction_id=prediction.id,
         last_status_code=500,
         last_error="It said no.",
         next_attempt_at=now() + timedelta(days=1),

@@ -11,6 +11,7 @@ from strawberry.types.execution import PreExecutionError
 
 from engine.errors import RateLimitedError
 from schema import documents, prepared
+from schema import schema as real_schema
 from schema.cost import CostRules
 from schema.documents import PreparedDocuments
 from schema.extensions import cost_rules
@@ -58,7 +59,7 @@ async def test_a_document_is_prepared_once_for_all_requests(calls: dict[str, Cal
     assert {name: counter.count for name, counter in calls.items()} == {
         "parse": 1,
         "measure": 1,
-        "validate": 1,
+        "validate": 2,  # by the specification's rules, then by Strawberry's
         "reckon": 3,  # once for each size of the page
     }
 
@@ -163,3 +164,10 @@ def test_the_rules_of_a_schema_are_read_once() -> None:
 
     assert isinstance(rules, CostRules)
     assert cost_rules(schema._schema) is rules
+
+
+async def test_a_variable_that_is_not_declared_is_a_mistake_of_the_document_inside_one_of_inputs_too() -> None:
+    result = await real_schema.execute("{ model(ref: {name: $name}) { id } }", context_value=Context())
+
+    assert result.errors
+    assert [error.message for error in result.errors] == ["Variable '$name' is not defined."]

@@ -39,6 +39,7 @@ def upgrade() -> None:
         "ix_delivery_due", "webhook_delivery", ["next_attempt_at"], sqlite_where=DUE, postgresql_where=DUE
     )
     op.create_index("ix_delivery_job", "webhook_delivery", ["job_id", "id"])
+    op.create_index("ix_delivery_prediction", "webhook_delivery", ["prediction_id", "id"])
     op.create_index("ix_delivery_project", "webhook_delivery", ["project_id", "id"])
     op.create_table(
         "webhook_secret",

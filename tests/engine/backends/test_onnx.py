@@ -290,5 +290,5 @@ async def test_values_that_are_nan_reach_the_model_as_they_are(tmp_path: Path) -
         answer = await answer_of(backend, PredictionData("tensor", {"tensors": [given]}))
 
     assert answer.output["tensors"] == [
-        {**fp32("twice", [0]), "data": [pytest.approx(float("nan"), nan_ok=True)]}
+        {**fp32("twice", [0]), "data": [None]}  # JSON has no NaN
     ]

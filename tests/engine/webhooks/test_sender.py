@@ -15,6 +15,7 @@ from db.session import Database
 from db.tables import ProjectRow, WebhookDeliveryRow
 from db.tables.webhooks import webhook_deliveries
 from db.types import now
+from engine.ids import global_id
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import SCHEDULE, Attempt, Sender, after
 
@@ -82,7 +83,7 @@ async def test_a_delivery_carries_a_signature_that_the_reference_library_accepts
         assert await Sender(database, allowed_hosts=LOCAL).deliver_due() == 1
 
     assert Webhook(secret).verify(receiver.bodies[0], receiver.headers[0]) == row.payload
-    assert receiver.headers[0]["webhook-id"] == row.id
+    assert receiver.headers[0]["webhook-id"] == global_id("WebhookDelivery", row.id)
     assert (await read_back(database, row)).status == "DELIVERED"
 
 
@@ -111,7 +112,7 @@ async def test_a_receiver_that_fails_for_a_while_gets_the_same_id_again(database
 
     assert [each.status for each in seen] == ["PENDING", "PENDING", "DELIVERED"]
     assert [each.last_status_code for each in seen] == [500, 302, 200]
-    assert {headers["webhook-id"] for headers in receiver.headers} == {row.id}
+    assert len({headers["webhook-id"] for headers in receiver.headers}) == 1
 
 
 async def test_two_senders_make_one_attempt_between_them(database: Database) -> None:
