@@ -10,19 +10,45 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from engine.backends.configs import ConfigPart, first_problem
 from engine.backends.openai.config import OpenAIConfig
+from engine.money import to_nanos
 from engine.values import BackendKind, ModelTask
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
 
 JsonOrPath = dict[str, Any] | str
+
+
+def _to_the_millisecond(time: datetime) -> datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _in_nanos(amount: Decimal) -> Decimal:
+    to_nanos(amount)
+    return amount
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_the_millisecond)]
+"""A time, cut to the millisecond that the database keeps."""
+
+Amount = Annotated[Decimal, Field(ge=0, le=10**9), AfterValidator(_in_nanos)]
+"""Money in units of the currency, with at most nine decimals."""
 
 
 class DefinitionError(Exception):
@@ -86,12 +112,12 @@ class PriceDefinition(_Part):
     corrects it, for `foretell usage reprice`.
     """
 
-    valid_from: AwareDatetime | None = None
+    valid_from: Moment | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
-    input_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None
-    cached_input_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None
-    output_per_million_tokens: Annotated[Decimal, Field(ge=0)] | None = None
-    per_prediction: Annotated[Decimal, Field(ge=0)] | None = None
+    input_per_million_tokens: Amount | None = None
+    cached_input_per_million_tokens: Amount | None = None
+    output_per_million_tokens: Amount | None = None
+    per_prediction: Amount | None = None
 
 
 class VersionDefinition(_Part):
@@ -119,7 +145,7 @@ class ModelDefinition(_Part):
     """A model with its versions, oldest first; the last one is the default."""
 
     name: Annotated[str, Field(pattern=NAME)]
-    display_name: str
+    display_name: Annotated[str, Field(min_length=1, max_length=200)]
     task: ModelTask
     description: str | None = None
     tags: list[str] = []
@@ -167,7 +193,11 @@ def _resolved(version: VersionDefinition, folder: Path) -> VersionDefinition:
 def _read_json(value: JsonOrPath | None, folder: Path) -> Any:
     if not isinstance(value, str):
         return value
+    path = folder / value
     try:
-        return json.loads((folder / value).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DefinitionError(f"{folder / value}: {error}") from error
+        raise DefinitionError(f"{path}: {error}") from error
+    if not isinstance(found, dict):
+        raise DefinitionError(f"{path}: this is not a JSON object")
+    return found

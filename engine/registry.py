@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,8 +49,10 @@ class Registry:
         """Stores what is new or changed, in one transaction, and returns what that was.
 
         Raises:
-            DefinitionError: a version exists with another model behind it; versions do not change.
+            DefinitionError: a name comes twice, or a version exists with another model behind it; versions
+                do not change.
         """
+        _check_names(definition.name for definition in definitions)
         async with self._database.write() as connection:
             rows, version_rows, price_rows = await queries.everything(connection)
             stored = {row.name: row for row in rows if row.project_id is None}
@@ -83,6 +86,7 @@ class _Pass:
             raise DefinitionError(f"{definition.name}: a model's task does not change from {stored.task}.")
         elif _differs(stored, columns) and self._changes("change model", definition.name):
             await queries.change_model(self.connection, stored.id, updated_at=now(), **columns)
+        _check_names(f"{definition.name}/{version.version}" for version in definition.versions)
         known = {row.version: row for row in self.versions if row.model_id == stored.id}
         for version in definition.versions:
             await self.version(stored, version, known.get(version.version))
@@ -130,6 +134,12 @@ class _Pass:
         """Notes a change; returns whether it is to be carried out."""
         self.changes.append(Change(what, name))
         return not self.dry_run
+
+
+def _check_names(names: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DefinitionError(f"{twice[0]} is defined twice.")
 
 
 def version_columns(definition: VersionDefinition) -> dict[str, Any]:
