@@ -108,30 +108,26 @@ def _coordinates(document: DocumentNode) -> set[str]:
     return found.seen
 
 
-class _Places(Visitor):
-    """Knows where in the schema it is."""
+def _coordinate(node: Any, ancestors: list[Any]) -> str:
+    """Returns `Type.field.argument`."""
+    named = [each for each in ancestors if isinstance(each, Node) and hasattr(each, "name")]
+    return ".".join(each.name.value for each in [*named, node])
+
+
+class _Coordinates(Visitor):
+    """Collects all that can be deprecated."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: set[str] = set()
 
-    @staticmethod
-    def coordinate(node: Any, ancestors: list[Any]) -> str:
-        """Returns `Type.field.argument`."""
-        named = [each for each in ancestors if isinstance(each, Node) and hasattr(each, "name")]
-        return ".".join(each.name.value for each in [*named, node])
-
-
-class _Coordinates(_Places):
-    """Collects all that can be deprecated."""
-
     def enter(self, node: Node, _: Any, __: Any, ___: Any, ancestors: list[Any]) -> None:
         """Notes one."""
         if node.kind in DEPRECABLE:
-            self.seen.add(self.coordinate(node, ancestors))
+            self.seen.add(_coordinate(node, ancestors))
 
 
-class _DueRemovals(_Places):
+class _DueRemovals(Visitor):
     """Leaves out what is not in the new schema, and was to be removed by today."""
 
     def __init__(self, present: set[str], today: date) -> None:
@@ -141,7 +137,7 @@ class _DueRemovals(_Places):
 
     def enter(self, node: Node, _: Any, __: Any, ___: Any, ancestors: list[Any]) -> Any:
         """Removes it if it is due."""
-        if node.kind not in DEPRECABLE or self.coordinate(node, ancestors) in self._present:
+        if node.kind not in DEPRECABLE or _coordinate(node, ancestors) in self._present:
             return None
         due = removal_date(_reason(node))
         return REMOVE if due is not None and due <= self._today else None
