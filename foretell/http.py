@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from db.errors import DatabaseError
 from db.migrate import current_revision, newest_revision
 from engine.values import ServingStatus
 from resolvers.context import Services
 
+log = logging.getLogger(__name__)
 router = APIRouter()
 
 
@@ -38,7 +39,8 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
 async def _database(services: Services) -> str | None:
     try:
         revision = await current_revision(services.database)
-    except DatabaseError as error:
+    except Exception as error:  # whatever is wrong with it, the answer is that it is not ready
+        log.warning("the database does not answer: %s", error)
         return f"the database does not answer: {type(error).__name__}"
     if revision != newest_revision():
         return f"the database is at migration {revision}, this version needs {newest_revision()}"

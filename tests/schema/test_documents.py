@@ -166,7 +166,7 @@ def test_the_rules_of_a_schema_are_read_once() -> None:
     assert cost_rules(schema._schema) is rules
 
 
-async def test_a_variable_that_is_not_declared_is_a_mistake_of_the_document_inside_one_of_inputs_too() -> None:
+async def test_a_variable_that_is_not_declared_is_a_mistake_inside_one_of_inputs_too() -> None:
     result = await real_schema.execute("{ model(ref: {name: $name}) { id } }", context_value=Context())
 
     assert result.errors
