@@ -32,7 +32,8 @@ class Commands(TyperGroup):
         except SettingsError as error:
             _fail(error, 2)
         except DatabaseError as error:  # its other lines are SQL
-            _fail(next(iter(str(error).splitlines()), type(error).__name__), 1)
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            _fail(f"The database of FORETELL_DATABASE_URL does not answer: {reason}", 1)
         except (ClientError, CommandError, DefinitionError, ForetellError) as error:
             _fail(error, 1)
 
