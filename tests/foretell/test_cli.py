@@ -14,7 +14,8 @@ from tests.foretell.commands import ROOT, foretell
 
 COMMANDS = [
     "serve", "migrate", "schema", "projects create", "projects list", "projects retention", "keys create",
-    "keys list", "keys revoke", "models list", "models apply", "usage verify", "usage reprice", "usage export", "predict",
+    "keys list", "keys revoke", "models list", "models apply", "usage verify", "usage reprice",
+    "usage export", "predict",
 ]  # fmt: skip
 
 Run = Callable[..., Result]
