@@ -1,12 +1,18 @@
-"""A lock beside a SQLite file: whoever holds it knows that no other process works with the database."""
+"""Locks that tell a process that no other works with its database."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, text
+
+from db.session import Database
+
+ONLY_PROCESS = 0x666F7270
 
 
 class FileLock:
@@ -32,3 +38,18 @@ def try_lock(url: URL) -> FileLock | None:
         os.close(descriptor)
         return None
     return FileLock(descriptor)
+
+
+@asynccontextmanager
+async def only_process(database: Database) -> AsyncIterator[bool]:
+    """Tells whether no other process has entered this context with a PostgreSQL database, while it lasts.
+
+    The server forgets it with the connection: one that is cut for a moment may leave two who were told so.
+    """
+    async with database.engines[0].connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        locked = await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ONLY_PROCESS})
+        try:
+            yield bool(locked.scalar_one())
+        finally:
+            await connection.invalidate()  # the session ends, and the lock with it

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import UniqueViolationError
-from db.lock import try_lock
+from db.lock import only_process, try_lock
 from db.migrate import upgrade
 from db.session import Database
 from engine.answers import Answers
@@ -139,13 +139,14 @@ async def open_links(settings: Settings, database: Database) -> Links:
 
 @asynccontextmanager
 async def _jobs(settings: Settings, jobs: Foundation, *, alone: bool) -> AsyncIterator[None]:
-    """Works off jobs where this process may: in one process, no other does so with the same database."""
-    if not (alone and settings.worker_slots):
-        yield
-        return
-    await begin_alone(jobs.database)
-    shares = Shares(settings.batch_share, settings.inference_threads)
-    async with working(jobs, slots=settings.worker_slots, shares=shares):
+    """Works off jobs where this process may: without Redis, no other does so with the same database."""
+    async with AsyncExitStack() as stack:
+        if not jobs.database.is_sqlite:
+            alone = await stack.enter_async_context(only_process(jobs.database))
+        if alone and settings.worker_slots:
+            await begin_alone(jobs.database)
+            shares = Shares(settings.batch_share, settings.inference_threads)
+            await stack.enter_async_context(working(jobs, slots=settings.worker_slots, shares=shares))
         yield
 
 

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,21 @@ async def any_graph(any_database: Database) -> AsyncIterator[Graph]:
 async def caller(graph: Graph) -> Caller:
     """A key of a project that may do everything, on SQLite."""
     return await graph.caller()
+
+
+@pytest.fixture
+async def serving(any_database: Database, tmp_path: Path) -> AsyncIterator[Graph]:
+    """The application with the embedded models and workers, on SQLite and on PostgreSQL."""
+    url = any_database.url.render_as_string(hide_password=False)
+    async with opened_graph(
+        any_database, url, embedded_models=True, data_directory=tmp_path / "data"
+    ) as graph:
+        yield graph
+
+
+@pytest.fixture
+async def idle(database: Database, sqlite_url: str, tmp_path: Path) -> AsyncIterator[Graph]:
+    """The application on SQLite, without workers: what is submitted waits."""
+    settings = {"embedded_models": True, "data_directory": tmp_path / "data", "worker_slots": 0}
+    async with opened_graph(database, sqlite_url, **settings) as graph:
+        yield graph
