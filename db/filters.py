@@ -37,10 +37,11 @@ class PredictionFilter:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs: each tuple means any of these; times are half open, `since <= t < until`."""
+    """Which jobs: each tuple means any of these; times are half open; `finished` as of predictions."""
 
     status: tuple[str, ...] | None = None
     model_id: tuple[str, ...] | None = None
+    finished: bool = False
     since: datetime | None = None
     until: datetime | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -81,8 +82,8 @@ async def jobs_page(
     info: Info, filter: JobFilterInput | None, order_by: JobOrderInput | None, place: Place
 ) -> Connection[Job]:
     """Loads a page of the project's jobs, and shapes it."""
-    wanted = filter.value() if filter else JobFilter()
     sorting = order_by or NEWEST_FIRST
+    wanted = _wanted(filter, sorting)
     descending = sorting.direction is OrderDirection.DESC
     at = window(*place, order=sorting.field, kinds=sorting.field.kinds)
     page = await resolvers.jobs_page(info.context, wanted, sorting.field, descending, at)
@@ -97,12 +98,17 @@ async def jobs_of_model(
     place: Place,
 ) -> Connection[Job]:
     """Loads a page of the project's jobs for a model, and shapes it."""
-    wanted = filter.value() if filter else JobFilter()
     sorting = order_by or NEWEST_FIRST
+    wanted = _wanted(filter, sorting)
     descending = sorting.direction is OrderDirection.DESC
     at = window(*place, order=sorting.field, kinds=sorting.field.kinds)
     page = await resolvers.jobs_of_model(info.context, model_id, wanted, sorting.field, descending, at)
     return _connection(page, partial(resolvers.count_jobs_of_model, info.context, model_id, wanted))
+
+
+def _wanted(filter: JobFilterInput | None, sorting: JobOrderInput) -> JobFilter:
+    wanted = filter.value() if filter else JobFilter()
+    return replace(wanted, finished=sorting.field is JobOrderField.FINISHED_AT)
 
 
 def _connection(page: Any, count: Any) -> Connection[Job]:

@@ -73,7 +73,7 @@ async def page(
     connection: AsyncConnection, project_id: str, wanted: JobFilter, sorting: Order, window: Window
 ) -> Page[JobRow]:
     """Reads a page of a project's jobs."""
-    return await read_page(connection, _filtered(select(jobs), project_id, wanted, sorting), sorting, window)
+    return await read_page(connection, _filtered(select(jobs), project_id, wanted), sorting, window)
 
 
 async def pages_of_models(
@@ -85,7 +85,7 @@ async def pages_of_models(
     window: Window,
 ) -> list[Page[JobRow]]:
     """Reads a page of a project's jobs for each of some models."""
-    statement = _filtered(select(jobs), project_id, wanted, sorting)
+    statement = _filtered(select(jobs), project_id, wanted)
     link = (jobs.c.model_id, models.c.id)
     return await read_page_per_parent(connection, statement, link, model_ids, sorting, window)
 
@@ -105,13 +105,8 @@ async def counts_of_models(
     return {key: number for key, number in (await connection.execute(statement)).all()}
 
 
-def _filtered(
-    statement: Select[Any], project_id: str, wanted: JobFilter, sorting: Order | None = None
-) -> Select[Any]:
-    statement = statement.where(jobs.c.project_id == project_id, *_conditions(wanted))
-    if sorting is not None and sorting.name == "FINISHED_AT":
-        statement = statement.where(jobs.c.finished_at.is_not(None))
-    return statement
+def _filtered(statement: Select[Any], project_id: str, wanted: JobFilter) -> Select[Any]:
+    return statement.where(jobs.c.project_id == project_id, *_conditions(wanted))
 
 
 def _conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
@@ -120,6 +115,8 @@ def _conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
         conditions.append(jobs.c.status.in_(wanted.status))
     if wanted.model_id is not None:
         conditions.append(jobs.c.model_id.in_(wanted.model_id))
+    if wanted.finished:
+        conditions.append(jobs.c.finished_at.is_not(None))
     if wanted.since is not None:
         conditions.append(jobs.c.id >= first_id_at(wanted.since))
     if wanted.until is not None:

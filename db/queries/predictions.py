@@ -31,7 +31,7 @@ from db.tables.base import columns_but
 from db.tables.jobs import jobs
 from db.tables.models import model_versions, models
 from db.tables.predictions import PredictionRow, predictions
-from db.types import Time, first_id_at
+from db.types import Time, first_id_at, storable
 
 # Spelled out, because SQLite finds a partial index only by the words of its condition.
 OPEN = predictions.c.status.in_([literal_column("'QUEUED'"), literal_column("'RUNNING'")])
@@ -89,7 +89,7 @@ async def page(
 ) -> Page[PredictionRow]:
     """Reads a page of a project's predictions."""
     return await read_page(
-        connection, _filtered(select(*LISTED), project_id, wanted, sorting), sorting, window
+        connection, _filtered(select(*LISTED), project_id, wanted), sorting, window
     )
 
 
@@ -103,7 +103,7 @@ async def pages_of(
     window: Window,
 ) -> list[Page[PredictionRow]]:
     """Reads a page of a project's predictions for each of some parents (a key of `PARENTS`)."""
-    statement = _filtered(select(*LISTED), project_id, wanted, sorting).where(*_current(parent))
+    statement = _filtered(select(*LISTED), project_id, wanted).where(*_current(parent))
     return await read_page_per_parent(connection, statement, PARENTS[parent], parent_ids, sorting, window)
 
 
@@ -127,21 +127,18 @@ async def counts_of(
     return {key: number for key, number in (await connection.execute(statement.group_by(foreign))).all()}
 
 
-def _filtered(
-    statement: Select[Any], project_id: str, wanted: PredictionFilter, sorting: Order | None = None
-) -> Select[Any]:
-    statement = statement.where(predictions.c.project_id == project_id, *_conditions(wanted))
-    if sorting is not None and sorting.name == "FINISHED_AT":
-        statement = statement.where(predictions.c.finished_at.is_not(None))
-    return statement
+def _filtered(statement: Select[Any], project_id: str, wanted: PredictionFilter) -> Select[Any]:
+    return statement.where(predictions.c.project_id == project_id, *_conditions(wanted))
 
 
 def _conditions(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
     any_of: list[ColumnElement[bool]] = [
         predictions.c[name].in_(values)
-        for name in ("status", "model_id", "model_version_id", "api_key_id", "custom_id")
+        for name in ("status", "model_id", "model_version_id", "api_key_id")
         if (values := getattr(wanted, name)) is not None
     ]
+    if wanted.custom_id is not None:
+        any_of.append(predictions.c.custom_id.in_(list(filter(storable, wanted.custom_id))))
     if wanted.job_id is not None:
         any_of += [predictions.c.job_id == wanted.job_id, *_current("job")]
     if wanted.status is not None and "SUCCEEDED" not in wanted.status:

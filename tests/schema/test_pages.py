@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from db.session import Database
 from db.tables import ModelRow, PredictionRow
+from db.tables.jobs import JobRow
 from schema.nodes import global_id
-from tests.schema.graph import Caller, Graph, model, prediction, version
+from tests.schema.graph import Caller, Graph, model, opened_graph, prediction, version
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -190,6 +192,31 @@ async def test_what_is_not_finished_is_left_out_and_not_counted_when_sorted_by_i
 
     assert (len(by_end["nodes"]), by_end["totalCount"]) == (20, 20)
     assert (len(by_start["nodes"]), by_start["totalCount"]) == (21, 21)
+
+
+async def test_jobs_that_are_not_finished_are_left_out_and_not_counted_when_sorted_by_their_end(
+    database: Database, sqlite_url: str
+) -> None:
+    async with opened_graph(database, sqlite_url, worker_slots=0) as graph:
+        caller = await graph.caller()
+        its_model = model("batch")
+        its_version = version(its_model)
+        of = {"project_id": caller.project_id, "model_id": its_model.id, "model_version_id": its_version.id}
+        rest = {"request_id": "r", "source": "s", "total": 1, "open_chunks": 0, "deadline_at": START}
+        finished = JobRow(**of, **rest, status="SUCCEEDED", finished_at=START)
+        await graph.add(its_model)
+        await graph.add(its_version)
+        await graph.add(finished, JobRow(**of, **rest, status="PAUSED"))
+        document = """query ($orderBy: JobOrderInput) {
+          jobs(orderBy: $orderBy) { nodes { id } totalCount }
+          models { nodes { jobs(orderBy: $orderBy) { nodes { id } totalCount } } } }"""
+
+        by_end = await graph.data(caller, document, orderBy=FINISHED_DESC)
+        by_start = await graph.data(caller, document, orderBy=CREATED_DESC)
+
+    one = {"nodes": [{"id": global_id("Job", finished.id)}], "totalCount": 1}
+    assert by_end == {"jobs": one, "models": {"nodes": [{"jobs": one}]}}
+    assert by_start["jobs"]["totalCount"] == by_start["models"]["nodes"][0]["jobs"]["totalCount"] == 2
 
 
 @pytest.mark.parametrize("kind", ["Model", "ModelVersion"])

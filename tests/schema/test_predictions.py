@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from onnxruntime import InferenceSession
 from sqlalchemy import func, select
 
 from db.session import Database
@@ -269,6 +270,37 @@ async def test_many_at_once_each_get_their_own_answer(serving: Graph) -> None:
     assert await stored(serving) == 30
 
 
+async def test_predictions_of_the_same_moment_share_calls_of_the_model(
+    embedded: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = await embedded.caller()
+    rows: list[int] = []
+    run = InferenceSession.run
+
+    def counted(session: Any, names: Any, feeds: Any, *rest: Any) -> Any:
+        rows.append(len(feeds["features"]))
+        return run(session, names, feeds, *rest)
+
+    monkeypatch.setattr(InferenceSession, "run", counted)
+    means = record("diabetes")
+    asked = [{**means, "bmi": means["bmi"] + step / 10} for step in range(40)]
+
+    alone = [
+        (await succeed(embedded, caller, "diabetes", tabular(each), cache="BYPASS"))["output"]["results"]
+        for each in asked
+    ]
+    calls_alone = len(rows)
+    together = await asyncio.gather(
+        *(succeed(embedded, caller, "diabetes", tabular(each), cache="BYPASS") for each in asked)
+    )
+
+    assert calls_alone == 40
+    assert len(rows) - calls_alone < 20
+    assert sum(rows) == 80
+    for one, other in zip(alone, together, strict=True):
+        assert other["output"]["results"][0]["value"] == pytest.approx(one[0]["value"])
+
+
 FILTERED = """query ($filter: PredictionFilterInput) {
   predictions(filter: $filter, first: 100) { nodes { id } totalCount } }"""
 
@@ -306,6 +338,7 @@ async def test_predictions_are_filtered(any_graph: Graph) -> None:
     assert await found(createdAt={"gte": "2026-01-01T00:00:01Z", "lt": "2026-01-01T00:00:01.001Z"}) == "b"
     assert await found(createdAt={"gte": "1900-01-01T00:00:00Z", "lt": "9999-12-31T23:59:59Z"}) == "cba"
     assert await found(createdAt={}) == "cba"
+    assert await found(customId=["\x00"]) == ""
     assert await found(status=["FAILED"], modelId=[global_id("Model", other.id)]) == ""
 
 
