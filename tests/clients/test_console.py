@@ -42,6 +42,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 SUBMIT = "mutation Submit($input: SubmitBatchInput!) { submitBatch(input: $input) { job { id } } }"
 PAUSE = "mutation Pause($id: ID!) { pauseJob(input: { id: $id }) { job { status } } }"
 RESUME = "mutation Resume($id: ID!) { resumeJob(input: { id: $id }) { job { status } } }"
+CREATE_KEY = "mutation Create($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }"
 MODELS = "{ models(first: 100) { nodes { name displayName } } }"
 
 
@@ -168,6 +169,19 @@ def test_models_are_shown_with_their_health(site: Site, visits: Visits) -> None:
     expect(rows).to_have_count(len(names))
     assert {rows.nth(place).locator("strong").inner_text() for place in range(len(names))} == names
     expect(rows.first.locator(".status")).to_have_text("ready")
+
+
+def test_a_key_that_may_read_models_alone_sees_them_and_what_it_lacks(site: Site, visits: Visits) -> None:
+    secret = site.ask(CREATE_KEY, input={"name": "models", "scopes": ["MODELS_READ"]})["createApiKey"][
+        "secret"
+    ]
+    page = visits.open(site.url)
+
+    give_key(page, secret)
+
+    expect(page.locator("#models .status").first).to_have_text("ready")
+    expect(page.locator("#jobs")).to_contain_text("JOBS_READ")
+    expect(page.locator("#tiles")).to_contain_text("USAGE_READ")
 
 
 def test_usage_is_that_of_the_api_by_model_and_by_key(site: Site, visits: Visits) -> None:
