@@ -44,21 +44,22 @@ class Recovery:
                 log.exception("recovery stumbled, and goes on")
 
     async def take_over(self) -> int:
-        """Takes over what was abandoned and returns how many there were.
+        """Takes over what was abandoned, unless this process is ending, and returns how many there were.
 
         Raises:
             DatabaseUnavailableError: some were not looked at.
         """
         count, last = 0, None
-        while True:
+        while not self._runs.is_ending:
             async with self._database.read() as connection:
                 rows = await queries.abandoned(connection, now(), last, PAGE)
             for row in rows:
                 await self._take_over(row)
             count += len(rows)
             if len(rows) < PAGE:
-                return count
+                break
             last = rows[-1]
+        return count
 
     async def _take_over(self, row: PredictionRow) -> None:
         try:

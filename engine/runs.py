@@ -60,6 +60,7 @@ class Runs:
         self._bus = bus
         self._lease = timedelta(seconds=lease_seconds)
         self._running: dict[str, Run] = {}
+        self.is_ending = False
 
     def __len__(self) -> int:
         """Counts what this process owns now."""
@@ -132,7 +133,11 @@ class Runs:
                     run.cancel()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Waits for what runs; what still runs after the grace time is left to be taken over."""
+        """Waits for what runs; what still runs after the grace time is left to be taken over.
+
+        Nothing is taken over from now on: who would wait for it?
+        """
+        self.is_ending = True
         tasks = {
             run.task: prediction_id for prediction_id, run in self._running.items() if run.task is not None
         }

@@ -278,6 +278,16 @@ async def test_what_does_not_end_within_the_grace_time_is_left_to_others_at_once
     assert (await workshop.ended(row.id)).attempts == 2
 
 
+async def test_a_process_that_is_ending_takes_nothing_over(workshop: Workshop) -> None:
+    row = await workshop.abandoned()
+
+    await workshop.here.runs.drain(20)
+    taken = await workshop.here.recovery.take_over()
+
+    assert taken == 0
+    assert (await workshop.stored(row.id)).owner == "gone"
+
+
 async def test_an_orderly_end_waits_for_what_runs(workshop: Workshop) -> None:
     workshop.backend.gate.clear()
     row = await workshop.predict(wait_ms=1)

@@ -201,8 +201,18 @@ async def test_jobs_that_are_not_finished_are_left_out_and_not_counted_when_sort
         caller = await graph.caller()
         its_model = model("batch")
         its_version = version(its_model)
-        of = {"project_id": caller.project_id, "model_id": its_model.id, "model_version_id": its_version.id}
-        rest = {"request_id": "r", "source": "s", "total": 1, "open_chunks": 0, "deadline_at": START}
+        of: dict[str, Any] = {
+            "project_id": caller.project_id,
+            "model_id": its_model.id,
+            "model_version_id": its_version.id,
+        }
+        rest: dict[str, Any] = {
+            "request_id": "r",
+            "source": "s",
+            "total": 1,
+            "open_chunks": 0,
+            "deadline_at": START,
+        }
         finished = JobRow(**of, **rest, status="SUCCEEDED", finished_at=START)
         await graph.add(its_model)
         await graph.add(its_version)
