@@ -1,110 +1,31 @@
-import base64
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
 import pytest
 
 from db.session import Database
-from db.tables import ModelRow, PredictionRow
+from db.tables import ModelRow
 from db.tables.jobs import JobRow
 from schema.nodes import global_id
 from tests.schema.graph import Caller, Graph, model, opened_graph, prediction, version
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-PREDICTIONS = """
-query ($first: Int, $after: String, $last: Int, $before: String, $orderBy: PredictionOrderInput,
-       $filter: PredictionFilterInput) {
-  predictions(
-    first: $first, after: $after, last: $last, before: $before, orderBy: $orderBy, filter: $filter
-  ) {
-    edges { cursor node { id } }
-    nodes { id }
-    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-    totalCount
-  }
-}
-"""
-MODELS = PREDICTIONS.replace("predictions(", "models(").replace("Prediction", "Model")
-
-CREATED_DESC = {"field": "CREATED_AT", "direction": "DESC"}
-CREATED_ASC = {"field": "CREATED_AT", "direction": "ASC"}
-FINISHED_DESC = {"field": "FINISHED_AT", "direction": "DESC"}
-FINISHED_ASC = {"field": "FINISHED_AT", "direction": "ASC"}
-ORDERS = [CREATED_DESC, CREATED_ASC, FINISHED_DESC, FINISHED_ASC]
-
-
-async def twenty(graph: Graph, caller: Caller) -> list[PredictionRow]:
-    """Stores predictions of twenty seconds, which end in another order than they began, some together."""
-    its_model = model("paged")
-    its_version = version(its_model)
-    await graph.add(its_model)
-    await graph.add(its_version)
-    rows = [
-        prediction(
-            caller,
-            its_version,
-            at=START + timedelta(seconds=number),
-            finished_at=START + timedelta(minutes=1, seconds=number * 7 % 5),
-        )
-        for number in range(20)
-    ]
-    await graph.add(*rows)
-    return rows
-
-
-def name_of(order: dict[str, str]) -> str:
-    return "-".join(order.values())
-
-
-def in_order(rows: list[PredictionRow], order: dict[str, str]) -> list[str]:
-    """Returns the global ids of rows as an order puts them, reckoned in Python."""
-
-    def place(row: PredictionRow) -> Any:
-        return (row.finished_at, row.id) if order["field"] == "FINISHED_AT" else row.id
-
-    ordered = sorted(rows, key=place, reverse=order["direction"] == "DESC")
-    return [global_id("Prediction", row.id) for row in ordered]
-
-
-async def page(graph: Graph, caller: Caller, document: str = PREDICTIONS, **arguments: Any) -> Any:
-    (connection,) = (await graph.data(caller, document, **arguments)).values()
-    assert [edge["node"] for edge in connection["edges"]] == connection["nodes"]
-    cursors = [edge["cursor"] for edge in connection["edges"]]
-    info = connection["pageInfo"]
-    assert (info["startCursor"], info["endCursor"]) == (
-        (cursors[0], cursors[-1]) if cursors else (None, None)
-    )
-    return connection
-
-
-def ids(connection: Any) -> list[str]:
-    return [node["id"] for node in connection["nodes"]]
-
-
-async def forwards(
-    graph: Graph, caller: Caller, size: int, document: str = PREDICTIONS, **more: Any
-) -> list[Any]:
-    """Returns every page from the first to the last."""
-    pages = [await page(graph, caller, document, first=size, **more)]
-    while pages[-1]["pageInfo"]["hasNextPage"]:
-        after = pages[-1]["pageInfo"]["endCursor"]
-        pages.append(await page(graph, caller, document, first=size, after=after, **more))
-    return pages
-
-
-async def backwards(
-    graph: Graph, caller: Caller, size: int, document: str = PREDICTIONS, **more: Any
-) -> list[Any]:
-    """Returns every page from the last to the first."""
-    pages = [await page(graph, caller, document, last=size, **more)]
-    while pages[-1]["pageInfo"]["hasPreviousPage"]:
-        before = pages[-1]["pageInfo"]["startCursor"]
-        pages.append(await page(graph, caller, document, last=size, before=before, **more))
-    return pages
+from tests.schema.paging import (
+    CREATED_DESC,
+    FINISHED_DESC,
+    MODELS,
+    ORDERS,
+    PREDICTIONS,
+    START,
+    backwards,
+    forwards,
+    ids,
+    in_order,
+    name_of,
+    newcomer,
+    page,
+    twenty,
+)
 
 
 async def test_pages_forwards_hold_every_row_once_in_every_order(any_graph: Graph) -> None:
@@ -150,15 +71,6 @@ async def test_rows_that_appear_meanwhile_move_nothing(
 
     in_sequence = seen if size == "first" else seen[::-1]
     assert [found for each in in_sequence for found in each] == in_order(rows, order)
-
-
-def newcomer(caller: Caller, rows: list[PredictionRow], turn: int, *, newest: bool) -> PredictionRow:
-    """Returns a prediction that is newer, or older, than all others."""
-    at = START + timedelta(hours=turn + 1) * (1 if newest else -1)
-    row = rows[0].model_copy()
-    fresh = prediction(caller, version(model("any")), at=at)
-    row.id, row.created_at, row.finished_at = fresh.id, at, at
-    return row
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=name_of)
@@ -341,74 +253,3 @@ async def test_a_page_of_none_tells_whether_there_are_any(graph: Graph, caller: 
     assert (some_there["nodes"], some_there["pageInfo"]["hasNextPage"]) == ([], True)
     assert (from_the_end["nodes"], from_the_end["pageInfo"]["hasPreviousPage"]) == ([], True)
     assert some_there["totalCount"] == 20
-
-
-async def test_pages_that_can_not_be_are_refused(graph: Graph, caller: Caller) -> None:
-    rows = await twenty(graph, caller)
-    somewhere = cursor("CREATED_AT", rows[0].id)
-    wrong: list[dict[str, Any]] = [
-        {"first": -1},
-        {"last": -1},
-        {"first": 101},
-        {"last": 101},
-        {"first": 2**31 - 1},
-        {"first": 1, "last": 1},
-        {"last": 1, "after": somewhere},
-        {"first": 1, "before": somewhere},
-        {"before": somewhere},
-        {"after": "garbage"},
-        {"after": ""},
-        {"after": "💥"},
-    ]
-
-    for arguments in wrong:
-        assert await graph.codes(caller, PREDICTIONS, **arguments) == ["BAD_USER_INPUT"], arguments
-
-
-def cursor(*parts: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
-
-
-FORGED = [
-    cursor(),
-    cursor("CREATED_AT"),
-    cursor("CREATED_AT", None),
-    cursor("CREATED_AT", 1),
-    cursor("CREATED_AT", "a", "b"),
-    cursor("CREATED_AT", {"t": 1}),
-    cursor("CREATED_AT", "\x00"),
-    cursor("CREATED_AT", "\ud800"),
-    cursor("FINISHED_AT", {"t": 0}, "a"),
-    cursor("NAME", "a", "b"),
-    cursor({"CREATED_AT": 1}),
-    "W" * 100_000,
-]
-FORGED_TIMES = [
-    cursor("FINISHED_AT", {"t": 10**30}, "a"),
-    cursor("FINISHED_AT", {"t": -(10**17)}, "a"),
-    cursor("FINISHED_AT", {"t": 1.5}, "a"),
-    cursor("FINISHED_AT", {"t": None}, "a"),
-    cursor("FINISHED_AT", {}, "a"),
-    cursor("FINISHED_AT", {"t": 0}, "\x00"),
-    cursor("FINISHED_AT", "a", {"t": 0}),
-]
-
-
-async def test_a_cursor_that_no_page_of_this_order_gave_out_is_refused(any_graph: Graph) -> None:
-    caller = await any_graph.caller()
-
-    for forged in FORGED:
-        assert await any_graph.codes(caller, PREDICTIONS, after=forged) == ["BAD_USER_INPUT"], forged
-    for forged in FORGED_TIMES:
-        refused = await any_graph.codes(caller, PREDICTIONS, after=forged, orderBy=FINISHED_ASC)
-        assert refused == ["BAD_USER_INPUT"], forged
-
-
-async def test_a_cursor_goes_with_its_order_alone(graph: Graph, caller: Caller) -> None:
-    await twenty(graph, caller)
-    by_start = (await page(graph, caller, first=3))["pageInfo"]["endCursor"]
-    by_end = (await page(graph, caller, first=3, orderBy=FINISHED_DESC))["pageInfo"]["endCursor"]
-
-    assert await graph.codes(caller, PREDICTIONS, after=by_end) == ["BAD_USER_INPUT"]
-    assert await graph.codes(caller, PREDICTIONS, after=by_start, orderBy=FINISHED_DESC) == ["BAD_USER_INPUT"]
-    assert await graph.codes(caller, MODELS, after=by_end) == ["BAD_USER_INPUT"]
