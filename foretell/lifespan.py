@@ -22,7 +22,7 @@ from engine.cache.memory import MemoryCache
 from engine.cache.redis import RedisCache
 from engine.catalog import Catalog
 from engine.definitions import ModelDefinition, read_definitions
-from engine.jobs.engine import LocalEngine
+from engine.jobs.engine import Engine, LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
 from engine.jobs.shares import Shares
 from engine.keys import Keys
@@ -116,7 +116,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
         storage = open_storage(settings.storage_url, settings.data_directory)
         links = await open_links(settings, database)
-        jobs = Foundation(database, bus, catalog, serving, storage, LocalEngine(), links, hosts)
+        jobs_engine = open_engine(settings)
+        stack.push_async_callback(jobs_engine.close)
+        jobs = Foundation(database, bus, catalog, serving, storage, jobs_engine, links, hosts)
         await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
             database=database,
@@ -141,13 +143,26 @@ async def open_links(settings: Settings, database: Database) -> Links:
 async def _jobs(settings: Settings, jobs: Foundation, *, alone: bool) -> AsyncIterator[None]:
     """Works off jobs where this process may: without Redis, no other does so with the same database."""
     async with AsyncExitStack() as stack:
-        if not jobs.database.is_sqlite:
+        shared = settings.redis_url is not None
+        if not shared and not jobs.database.is_sqlite:
             alone = await stack.enter_async_context(only_process(jobs.database))
-        if alone and settings.worker_slots:
-            await begin_alone(jobs.database)
+        if settings.worker_slots and (shared or alone):
+            if not shared:
+                await begin_alone(jobs.database)
             shares = Shares(settings.batch_share, settings.inference_threads)
             await stack.enter_async_context(working(jobs, slots=settings.worker_slots, shares=shares))
         yield
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Returns what hands out the chunks of jobs: within the process, or over Redis where there is one."""
+    if settings.redis_url is None:
+        return LocalEngine()
+    from engine.jobs.docket import DocketEngine  # noqa: PLC0415  (needs the extra `cluster`)
+
+    return DocketEngine(
+        settings.redis_url, slots=settings.worker_slots, lease_seconds=settings.lease_seconds
+    )
 
 
 def open_bus(settings: Settings) -> Bus:

@@ -16,7 +16,8 @@ from engine.values import PredictionStatus
 
 MAX_TRIES = 3
 FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 60.0
+LEAST_WAIT_SECONDS = 0.5
+"""A chunk that is handed out again before its handler has returned would be taken for running."""
 THROTTLED_SECONDS = 5.0
 """How long a version is left alone that has too much to do and does not say for how long."""
 
@@ -102,4 +103,4 @@ class Chunk:
         return now() + timedelta(seconds=self.wait_seconds) if self.wait_seconds else None
 
     def _wait(self, seconds: float) -> None:
-        self.wait_seconds = max(self.wait_seconds, seconds)
+        self.wait_seconds = max(self.wait_seconds, seconds, LEAST_WAIT_SECONDS)

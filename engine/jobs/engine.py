@@ -28,6 +28,9 @@ class Engine(Protocol):
     async def run(self, handler: Handler, slots: int) -> None:
         """Runs what is offered, `slots` at a time, until it is cancelled; then the handlers are too."""
 
+    async def close(self) -> None:
+        """Gives back what it holds; nothing is run any more."""
+
 
 class LocalEngine:
     """Runs chunks in this process, in the order they came."""
@@ -54,6 +57,9 @@ class LocalEngine:
         async with asyncio.TaskGroup() as lanes:
             for _ in range(slots):
                 lanes.create_task(self._lane(handler))
+
+    async def close(self) -> None:
+        """Holds nothing."""
 
     async def _lane(self, handler: Handler) -> None:
         while True:

@@ -4,15 +4,23 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
 
 import pytest
 
+from engine.jobs.docket import DocketEngine
 from engine.jobs.engine import Engine, LocalEngine
+from tests.services import redis_url
 
 
-@pytest.fixture
-def engine() -> Engine:
-    return LocalEngine()
+@pytest.fixture(params=["local", pytest.param("docket", marks=pytest.mark.redis)])
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    if request.param == "local":
+        yield LocalEngine()
+        return
+    engine = DocketEngine(await redis_url(), slots=4, lease_seconds=2, name=f"test:{uuid4().hex}")
+    yield engine
+    await engine.close()
 
 
 @asynccontextmanager

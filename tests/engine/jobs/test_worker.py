@@ -17,7 +17,6 @@ from tests.engine.jobs.bench import Bench, ManyToldBackend
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk_module, "FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(chunk_module, "THROTTLED_SECONDS", 0.01)
 
 
 async def test_every_item_becomes_one_prediction_with_the_answer_to_its_input(any_bench: Bench) -> None:
