@@ -106,7 +106,7 @@ def enum_names(leaf: GraphQLLeafType) -> dict[int, str] | None:
 def bulk_copier(leaf: GraphQLLeafType, nullable: bool) -> Bulk | None:
     """Returns a function that copies a list whose items are all sure, and None for any other list.
 
-    100,000 floats take 2 ms this way and 20 ms one by one.
+    100,000 floats take 5 ms this way, and 165 ms in graphql-core.
     """
     if leaf is GraphQLFloat:
         return _copy_floats
