@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -48,6 +49,12 @@ class Client:
         if answer.get("errors"):
             raise ClientError(_refusal(answer["errors"]))
         return answer["data"]
+
+
+def rebased(address: str, url: str) -> str:
+    """Returns a signed address of a server, as one who reaches it at `url` uses it."""
+    parts = urlsplit(address)
+    return f"{url.rstrip('/')}{parts.path}?{parts.query}"
 
 
 def _refusal(errors: list[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from foretell import __version__
-from foretell.cli import keys, migrate, models, predict, projects, schema, serve, usage
+from foretell.cli import batch, jobs, keys, migrate, models, predict, projects, schema, serve, usage, worker
 from foretell.cli.failures import Commands
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("schema")(schema.show)
 app.add_typer(projects.app, name="projects")
@@ -26,6 +27,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(usage.app, name="usage")
 app.command("predict")(predict.predict)
+app.add_typer(batch.app, name="batch")
+app.add_typer(jobs.app, name="jobs")
 
 
 def _print_version(wanted: bool) -> None:

@@ -15,7 +15,7 @@ from tests.foretell.commands import ROOT, foretell
 COMMANDS = [
     "serve", "migrate", "schema", "projects create", "projects list", "projects retention", "keys create",
     "keys list", "keys revoke", "models list", "models apply", "usage verify", "usage reprice",
-    "usage export", "predict",
+    "usage export", "predict", "worker", "batch submit", "jobs watch", "jobs results",
 ]  # fmt: skip
 
 Run = Callable[..., Result]

@@ -1,0 +1,35 @@
+"""`foretell worker`: a process that runs jobs and serves nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from foretell import garbage, logs
+from foretell.cli.failures import CommandError
+from foretell.cli.output import note
+from foretell.configuration import load_settings
+from foretell.lifespan import running
+from foretell.settings import Settings
+
+
+def worker() -> None:
+    """Run jobs until SIGTERM or Ctrl-C, beside servers that share the database and Redis."""
+    settings = load_settings()
+    logs.configure(settings)
+    if settings.redis_url is None:
+        raise CommandError("Workers and servers find each other over Redis: set FORETELL_REDIS_URL.")
+    if not settings.worker_slots:
+        raise CommandError("FORETELL_WORKER_SLOTS is 0: this worker would run nothing.")
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    told_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_end.set)
+    async with running(settings):
+        garbage.settle()
+        note(f"Running jobs, {settings.worker_slots} chunks at once.")
+        await told_to_end.wait()
