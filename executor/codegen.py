@@ -6,7 +6,7 @@ response. Names in the source are numbers (`K7` is the response key of site 7), 
 server's own classes where they are plain identifiers, and nothing else; all constants come from a table.
 
     def o3(s, r, p, f, ok=False):
-        if not ok and s.__class__ not in C3 and r.unusual(s, p, f, O3):
+        if not ok and s.__class__ not in C3 and r.unusual(s, p, f, O3, C3):
             return None
         try:
             v7 = s.name
@@ -156,18 +156,20 @@ class _Field:
             yield f"        a{n} = r.arguments(F{n})"
         if isinstance(source, Call) and source.info_name:
             yield from self._info()
-        if not source.is_coroutine:
+        if isinstance(source, Call) and source.is_coroutine:
+            yield "        try:"
+            yield f"            v{n} = {call}"
+            yield "        except Exception as e:"  # it would have been raised inside Strawberry's coroutine
+            yield f"            v{n} = r.raising(e)"
+        else:
             yield f"        v{n} = {call}"
-            yield f"        if v{n}.__class__ in AWAITABLE or r.is_awaitable(v{n}):"
-            yield from self._deferred("            ")
-            yield "        else:"
-            yield from self._completed("            ")
+        if source.is_coroutine:
+            yield from self._deferred("        ")
             return
-        yield "        try:"
-        yield f"            v{n} = {call}"
-        yield "        except Exception as e:"  # it would have been raised inside Strawberry's coroutine
-        yield f"            v{n} = r.raising(e)"
-        yield from self._deferred("        ")
+        yield f"        if v{n}.__class__ in AWAITABLE or r.is_awaitable(v{n}):"
+        yield from self._deferred("            ")
+        yield "        else:"
+        yield from self._completed("            ")
 
     def _info(self) -> Iterator[str]:
         """Strawberry's info. For its own class without a call: that saves a tenth of a microsecond."""
