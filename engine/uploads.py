@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -15,16 +14,12 @@ from db.tables import UploadRow
 from db.types import new_id, now
 from engine.errors import ConflictError, InvalidInputError, NotFoundError, PayloadTooLargeError
 from engine.signing import Links
-from engine.storage.base import BLOCK, Storage, StorageError, Writing
+from engine.storage.base import BLOCK, Storage, Writing
 from engine.values import Viewer
-
-log = logging.getLogger(__name__)
 
 MAX_BYTES = 1024**3
 MAX_FILENAME = 255
 LIFETIME = timedelta(hours=1)
-KEPT = timedelta(days=7)
-"""How long a file is kept that no job ever used."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -89,19 +84,6 @@ class Uploads:
             await asyncio.to_thread(self._storage.delete, key)
             raise ConflictError("The file is there already.")
         return sha256
-
-    async def forget_unused(self) -> None:
-        """Deletes what was put, or could have been, and was never used within a week."""
-        async with self._database.read() as connection:
-            rows = await queries.unused(connection, now() - KEPT)
-        for row in rows:
-            async with self._database.write() as connection:
-                forgotten = await queries.forget(connection, row.id)
-            if forgotten and row.stored_at is not None:
-                try:
-                    await asyncio.to_thread(self._storage.delete, row.key)
-                except StorageError as error:
-                    log.warning("an upload that nobody used could not be deleted: %s", error)
 
 
 def upload_path(upload_id: str) -> str:

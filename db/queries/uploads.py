@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.tables.jobs import UploadRow, uploads
+from db.tables.jobs import UploadRow, jobs, uploads
 
 
 async def add(connection: AsyncConnection, row: UploadRow) -> None:
@@ -53,3 +53,17 @@ async def forget(connection: AsyncConnection, upload_id: str) -> bool:
     """Deletes an upload that no job needs; returns whether it was there."""
     free = (uploads.c.id == upload_id, uploads.c.job_id.is_(None))
     return (await connection.execute(delete(uploads).where(*free))).rowcount == 1
+
+
+async def old_sources(connection: AsyncConnection, before: datetime, limit: int = 100) -> Sequence[str]:
+    """Finds the sources of which every job ended before a time."""
+    ended = func.count(jobs.c.finished_at) == func.count()
+    statement = select(jobs.c.source).where(jobs.c.source != "").group_by(jobs.c.source)
+    old = statement.having(ended, func.max(jobs.c.finished_at) < before).limit(limit)
+    return (await connection.execute(old)).scalars().all()
+
+
+async def forget_source(connection: AsyncConnection, source: str) -> None:
+    """Notes that a source is gone, and forgets the upload that it came with."""
+    await connection.execute(update(jobs).where(jobs.c.source == source).values(source=""))
+    await connection.execute(delete(uploads).where(uploads.c.key == source))

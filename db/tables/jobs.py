@@ -41,7 +41,7 @@ class JobRow(SQLModel, table=True):
     explain: str | None = Field(default=None, max_length=16)
     callback_url: str | None = Field(default=None, max_length=2048)
     meta: Any = Field(default=None, sa_type=Json, nullable=True)
-    # Where the items are, one JSON object a line: a key of the storage.
+    # Where the items are, one JSON object a line: a key of the storage; empty once they are deleted.
     source: str = Field(max_length=200)
     total: int
     succeeded: int = Field(default=0)

@@ -85,6 +85,8 @@ class Control:
             job = await queries.lock(connection, job_id)
             if not JobStatus(job.status).is_terminal:
                 raise ConflictError(f"The job is {job.status}.", path=("input", "id"), retryable=True)
+            if not job.source:
+                raise ConflictError("The job's items are not kept any more.", path=("input", "id"))
             failed = await item_queries.replace_failed(connection, job_id, permanent_too=permanent_too)
             if not failed:
                 what = "failed" if permanent_too else "failed in a way that may be better next time"

@@ -13,6 +13,7 @@ from db.session import Database
 from engine.bus.base import Bus
 from engine.catalog import Catalog
 from engine.jobs.batches import Batches
+from engine.jobs.cleanup import Cleanup
 from engine.jobs.control import Control
 from engine.jobs.engine import Engine
 from engine.jobs.feeder import Feeder
@@ -86,6 +87,7 @@ async def working(base: Foundation, *, slots: int, shares: Shares) -> AsyncItera
         asyncio.create_task(base.engine.run(handle, slots), name="jobs: engine"),
         asyncio.create_task(feeder.run(), name="jobs: feeder"),
         asyncio.create_task(upkeep.run(), name="jobs: upkeep"),
+        asyncio.create_task(Cleanup(base.database, base.storage).run(), name="jobs: cleanup"),
     ]
     try:
         yield worker
