@@ -53,10 +53,9 @@ def observe(
     with warnings.catch_warnings():
         if not with_plan:  # graphql-core drops coroutines of values that became null
             warnings.simplefilter("ignore", RuntimeWarning)
-        results = asyncio.run(run.conductor.run(_results(compiled.schema, text, variables, run)))
+        results, name = asyncio.run(run.conductor.run(_results(compiled.schema, text, variables, run)))
         gc.collect()
-    execution = last_execution.get()
-    assert execution is None or execution.executor == ("compiled" if with_plan else "graphql-core")
+    assert name in (None, "compiled" if with_plan else "graphql-core")
     return Observation(
         [json.dumps(result.data, default=repr) for result in results],
         [described(error) for result in results for error in result.errors or ()],
@@ -66,17 +65,24 @@ def observe(
     )
 
 
-async def _results(schema: strawberry.Schema, text: str, variables: dict[str, Any], run: Run) -> list[Any]:
+async def _results(
+    schema: strawberry.Schema, text: str, variables: dict[str, Any], run: Run
+) -> tuple[list[Any], str | None]:
+    """The results of an operation, and who executed it: nobody, if a variable was wrong."""
     parameters: dict[str, Any] = {
         "variable_values": variables,
         "root_value": Root(run),
         "context_value": run,
     }
-    if not text.startswith("subscription"):
-        return [await schema.execute(text, **parameters)]
-    events: Any = await schema.subscribe(text, **parameters)
-    async with aclosing(events):
-        return [event async for event in events]
+    last_execution.set(None)
+    if text.startswith("subscription"):
+        events: Any = await schema.subscribe(text, **parameters)
+        async with aclosing(events):
+            results = [event async for event in events]
+    else:
+        results = [await schema.execute(text, **parameters)]
+    execution = last_execution.get()
+    return results, execution.executor if execution else None
 
 
 def described(error: GraphQLError) -> tuple[Any, ...]:
