@@ -268,9 +268,8 @@ async def main(rounds: int) -> None:
             f" {statistics.median(ratios):8.1f}   ({min(ratios):.1f} .. {max(ratios):.1f})"
         )
     for name, floor in (("floor of Q1, futures", futures), ("floor of Q1, async", coroutines)):
-        print(
-            f"{name:22} {statistics.median([await cpu_seconds(floor) for _ in range(rounds)]) * 1e6:25,.0f} µs"
-        )
+        seconds = statistics.median([await cpu_seconds(floor) for _ in range(rounds)])
+        print(f"{name:22} {seconds * 1e6:25,.0f} µs")
     print(f"compiling: {stats.compile_seconds / stats.compiled * 1e3:.1f} ms a plan, {stats.compiled} plans")
 
 

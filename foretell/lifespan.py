@@ -160,9 +160,7 @@ def open_engine(settings: Settings) -> Engine:
         return LocalEngine()
     from engine.jobs.docket import DocketEngine  # noqa: PLC0415  (needs the extra `cluster`)
 
-    return DocketEngine(
-        settings.redis_url, slots=settings.worker_slots, lease_seconds=settings.lease_seconds
-    )
+    return DocketEngine(settings.redis_url, slots=settings.worker_slots, lease_seconds=settings.lease_seconds)
 
 
 def open_bus(settings: Settings) -> Bus:

@@ -88,9 +88,7 @@ async def page(
     connection: AsyncConnection, project_id: str, wanted: PredictionFilter, sorting: Order, window: Window
 ) -> Page[PredictionRow]:
     """Reads a page of a project's predictions."""
-    return await read_page(
-        connection, _filtered(select(*LISTED), project_id, wanted), sorting, window
-    )
+    return await read_page(connection, _filtered(select(*LISTED), project_id, wanted), sorting, window)
 
 
 async def pages_of(

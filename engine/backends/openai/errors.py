@@ -9,7 +9,7 @@ from email.utils import mktime_tz, parsedate_tz
 
 import openai
 
-from engine.errors import ContentFilteredError, ModelError, ProcessingError
+from engine.errors import ContentFilteredError, ModelError, ProcessingError, ThrottledError
 
 MAX_MESSAGE = 500
 MAX_RETRY_AFTER_SECONDS = 3600.0
@@ -72,7 +72,8 @@ class Translator:
         if error.response.headers.get("x-should-retry") == "false":
             retryable = False
         after = retry_after(error.response.headers) if retryable else None
-        return ModelError(message, retryable=retryable, retry_after_seconds=after)
+        kind = ThrottledError if status == 429 and retryable else ModelError
+        return kind(message, retryable=retryable, retry_after_seconds=after)
 
     def _of_event(self, error: openai.APIError) -> ProcessingError:
         """Returns our error for one that came as an event of the stream."""
