@@ -271,3 +271,10 @@ async def test_one_bad_call_does_not_touch_its_neighbours(server: ModelServer) -
         await failures
 
     assert [len(pieces) for pieces, _ in answers] == [50, 50, 50]
+
+
+async def test_being_throttled_is_told_from_other_failures(server: ModelServer) -> None:
+    _, throttled = await failed(server, fail=-1, status=429, retry_after="60")
+    _, broken = await failed(server, fail=-1, status=503, retry_after="60")
+
+    assert (throttled.code, broken.code) == ("MODEL_OVERLOADED", "MODEL_ERROR")
