@@ -138,7 +138,7 @@ def test_predict_needs_exactly_one_source_of_input(served: dict[str, str]) -> No
     result = foretell("predict", "diabetes", **served)
 
     assert result.exit_code == 2
-    assert "--record, --file and --data" in result.stderr
+    assert "--record, --file, --text" in result.stderr
 
 
 def test_the_readme_shows_requests_that_work(served: dict[str, str]) -> None:
