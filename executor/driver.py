@@ -195,6 +195,7 @@ class _Driver:
         bubbles, self._bubbles = self._bubbles, []
         for error, position in bubbles:
             self._cancel_under(self._response.bubble(error, position))
+        await asyncio.sleep(0)  # a task that had not begun ends now
 
     def _cancel_under(self, top: Position | None) -> None:
         """Cancels what is awaited under a position.

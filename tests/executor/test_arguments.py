@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import strawberry
 from strawberry import relay
+from strawberry.scalars import JSON
 
 from tests.executor.both import both
 
@@ -71,6 +72,12 @@ class Query:
         return repr(numbers)
 
     @strawberry.field
+    def json(self, value: JSON) -> str:
+        assert isinstance(value, list)
+        value.append("changed")
+        return repr(value)
+
+    @strawberry.field
     def key(self, key: Key) -> str:
         return repr(key)
 
@@ -103,6 +110,7 @@ schema = strawberry.Schema(Query)
         '{ needed(text: null) b: needed(text: "x") neededLater(text: "y") }',
         '{ unset a: unset(text: null) b: unset(text: "x") }',
         "{ box(box: {width: 1}) again { box(box: {width: 2, inner: {}, color: BLUE}) } }",
+        "{ json(value: [1]) again { json(value: [{a: 2}]) } }",
         "{ numbers(numbers: [1, 2]) again { numbers(numbers: 7) } }",
         '{ key(key: {id: 1}) b: key(key: {name: "n"}) }',
         '{ maybe a: maybe(text: "x") }',

@@ -1,5 +1,6 @@
 """What stands in lists that come by and by, and what nulls leave behind without a loop."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import strawberry
@@ -54,3 +55,37 @@ def test_async_iterables_become_lists_and_are_closed_when_they_fail() -> None:
 
     assert result.data == {"good": [1, 2], "bad": None}
     assert sorted(closed) == [False, False, True, True]
+
+
+def test_what_the_items_of_an_async_iterable_await_starts_when_it_has_ended() -> None:
+    log: list[str] = []
+
+    @strawberry.type
+    class Item:
+        number: int
+
+        @strawberry.field
+        async def later(self) -> int:
+            log.append(f"item {self.number}")
+            return self.number
+
+    async def _items() -> AsyncIterator[Item]:
+        for number in range(2):
+            yield Item(number=number)
+            await asyncio.sleep(0.01)
+        log.append("end")
+
+    async def items() -> list[Item]:
+        return _items()  # type: ignore[return-value]
+
+    async def meanwhile() -> Item:
+        await asyncio.sleep(0.001)
+        return Item(number=9)
+
+    fields = {"items": strawberry.field(items), "meanwhile": strawberry.field(meanwhile)}
+    query = strawberry.type(type("Query", (), fields))
+
+    result = both(strawberry.Schema(query), "{ items { later } meanwhile { later } }")
+
+    assert result.data == {"items": [{"later": 0}, {"later": 1}], "meanwhile": {"later": 9}}
+    assert log == ["item 9", "end", "item 0", "item 1"] * 2
