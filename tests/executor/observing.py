@@ -49,12 +49,19 @@ def observe(
 ) -> Observation:
     """Executes an operation. What is left over of it must not warn either, if it has run with a plan."""
     compiled.enabled = with_plan
-    run = Run(Conductor(world.seed), Outcomes(world.seed, world.failures, *_objects(compiled.schema)))
     with warnings.catch_warnings():
         if not with_plan:  # graphql-core drops coroutines of values that became null
             warnings.simplefilter("ignore", RuntimeWarning)
-        results, name = asyncio.run(run.conductor.run(_results(compiled.schema, text, variables, run)))
+        observation = _observe(compiled.schema, text, variables, world, with_plan=with_plan)
         gc.collect()
+    return observation
+
+
+def _observe(
+    schema: strawberry.Schema, text: str, variables: dict[str, Any], world: World, *, with_plan: bool
+) -> Observation:
+    run = Run(Conductor(world.seed), Outcomes(world.seed, world.failures, *_objects(schema)))
+    results, name = asyncio.run(run.conductor.run(_results(schema, text, variables, run)))
     assert name in (None, "compiled" if with_plan else "graphql-core")
     return Observation(
         [json.dumps(result.data, default=repr) for result in results],
