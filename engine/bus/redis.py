@@ -150,11 +150,12 @@ class RedisBus:
         """See `Bus`; what is not sent yet is tried once more."""
         self._closing = True
         self._to_send.set()
-        reader, sender = self._tasks
-        reader.cancel()
-        with suppress(TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(sender, COMMAND_TIMEOUT)
-        await asyncio.gather(reader, sender, return_exceptions=True)
+        await asyncio.wait(self._tasks[1:], timeout=COMMAND_TIMEOUT)
+        for task in self._tasks:
+            # redis-py loses a cancellation that comes just as an answer does.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=0.05)
         for local in (*self._own.values(), *(mirror.local for mirror in self._mirrors.values())):
             local.abandon()
         await self._commands.aclose()
@@ -204,7 +205,7 @@ class RedisBus:
 
     async def _read(self, place: bytes | None) -> None:
         """Reads everything once and hands it on; after a fault the mirrors are filled again."""
-        while True:
+        while not self._closing:
             try:
                 if place is None:
                     place = await self._newest()

@@ -241,3 +241,15 @@ async def test_a_watcher_hears_nothing_of_other_topics_and_of_times_before(make_
         writer.announce("other", "elsewhere")
 
         assert await watcher.next(0.3) is None
+
+
+async def test_a_bus_ends_however_much_is_said_meanwhile(make_buses: Any) -> None:
+    for _ in range(60):
+        writer, reader = await make_buses()
+        for number in range(5):
+            writer.announce("news", number)
+        await asyncio.sleep(random.random() * 0.004)
+
+        async with asyncio.timeout(10):
+            await reader.close()
+            await writer.close()
