@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from db.queries import models as queries
+from db.queries import registry as queries
 from db.session import Database
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from engine.backends.base import VersionSpec
@@ -39,7 +39,8 @@ class CatalogModel:
         """The version used when a request names none."""
         if self.row.default_version_id is not None:
             return self.versions.get(self.row.default_version_id)
-        return next(reversed(self.versions.values()), None)
+        usable = (v for v in reversed(self.versions.values()) if v.row.status != ServingStatus.RETIRED)
+        return next(usable, None)
 
 
 class Catalog:
@@ -50,6 +51,19 @@ class Catalog:
         self._models: Mapping[str, CatalogModel] = {}
         self._names: Mapping[tuple[str | None, str], CatalogModel] = {}
         self._versions: Mapping[str, CatalogVersion] = {}
+        self._revision = -1
+
+    async def refresh_if_stale(self) -> bool:
+        """Reads everything again if the registry was changed since, at the cost of one small statement.
+
+        Returns whether it was. Raises what `refresh` raises.
+        """
+        async with self._database.read() as connection:
+            revision = await queries.revision(connection)
+        if revision == self._revision:
+            return False
+        await self.refresh()
+        return True
 
     async def refresh(self) -> None:
         """Reads everything again.
@@ -58,17 +72,21 @@ class Catalog:
             DatabaseUnavailableError: the database does not answer; the catalog stays as it was.
         """
         async with self._database.read() as connection:
-            model_rows, version_rows, price_rows = await queries.everything(connection)
-        models = {row.id: CatalogModel(row) for row in model_rows}
+            found = await queries.everything(connection)
+        models = {row.id: CatalogModel(row) for row in found.models}
         versions: dict[str, CatalogVersion] = {}
-        for row in version_rows:
+        for row in found.versions:
             model = models[row.model_id]
             spec = VersionSpec.from_row(row, model_name=model.row.name, task=model.row.task)
             versions[row.id] = model.versions[row.id] = CatalogVersion(row, model.row, spec)
-        for price in price_rows:
+        for price in found.prices:
             versions[price.model_version_id].prices.append(price)
-        self._models, self._versions = models, versions
-        self._names = {(model.row.project_id, model.row.name): model for model in models.values()}
+        self._models, self._versions, self._revision = models, versions, found.revision
+        self._names = {
+            (model.row.project_id, model.row.name): model
+            for model in models.values()
+            if model.row.deleted_at is None
+        }
 
     def versions(self) -> Sequence[CatalogVersion]:
         """Returns every version of every model."""
@@ -89,7 +107,7 @@ class Catalog:
         else:
             name = ref.name or ""
             found = self._names.get((project_id, name)) or self._names.get((None, name))
-        if found is None or found.row.project_id not in (None, project_id):
+        if found is None or found.row.project_id not in (None, project_id) or found.row.deleted_at:
             member = "id" if ref.id is not None else "name"
             raise NotFoundError(
                 f"There is no model {(ref.id or ref.name)!r}.", path=("input", "model", member)

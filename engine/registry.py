@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.queries import models as queries
+from db.queries import registry as registry_queries
 from db.session import Database
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from db.types import now
@@ -54,11 +55,13 @@ class Registry:
         """
         _check_names(definition.name for definition in definitions)
         async with self._database.write() as connection:
-            rows, version_rows, price_rows = await queries.everything(connection)
-            stored = {row.name: row for row in rows if row.project_id is None}
-            pass_ = _Pass(connection, dry_run, list(version_rows), list(price_rows), [])
+            found = await registry_queries.everything(connection)
+            stored = {row.name: row for row in found.models if row.project_id is None}
+            pass_ = _Pass(connection, dry_run, list(found.versions), list(found.prices), [])
             for definition in definitions:
                 await pass_.model(definition, stored.get(definition.name))
+            if pass_.changes and not dry_run:
+                await registry_queries.raise_revision(connection)
         return pass_.changes
 
 

@@ -35,17 +35,6 @@ def visible(project_id: str) -> ColumnElement[bool]:
     return or_(models.c.project_id == project_id, models.c.project_id.is_(None))
 
 
-async def everything(
-    connection: AsyncConnection,
-) -> tuple[Sequence[ModelRow], Sequence[ModelVersionRow], Sequence[PriceRow]]:
-    """Reads all models, versions and prices, oldest first: the catalog is made from it."""
-    found = [
-        (await connection.execute(select(table).order_by(table.c.id))).all()
-        for table in (models, model_versions, prices)
-    ]
-    return cast(tuple[Sequence[ModelRow], Sequence[ModelVersionRow], Sequence[PriceRow]], tuple(found))
-
-
 async def models_by_id(
     connection: AsyncConnection, project_id: str, ids: Sequence[str]
 ) -> Sequence[ModelRow]:
@@ -167,10 +156,27 @@ async def change_version(connection: AsyncConnection, version_id: str, **changes
     await connection.execute(statement.values(**changes))
 
 
-async def begin_loading(connection: AsyncConnection, version_id: str) -> None:
-    """PENDING → LOADING; any other status stays."""
+async def note_version(connection: AsyncConnection, version_id: str, **changes: Any) -> bool:
+    """Notes what was found out about a version; returns whether it is news. A RETIRED one stays as it is."""
+    columns = [model_versions.c[name] for name in changes]
+    news = or_(*(column.is_distinct_from(changes[column.key]) for column in columns))
+    one = (model_versions.c.id == version_id, model_versions.c.status != "RETIRED", news)
+    return (await connection.execute(update(model_versions).where(*one).values(**changes))).rowcount == 1
+
+
+async def begin_loading(connection: AsyncConnection, version_id: str) -> bool:
+    """PENDING → LOADING; any other status stays. Returns whether it was PENDING."""
     pending = (model_versions.c.id == version_id, model_versions.c.status == "PENDING")
-    await connection.execute(update(model_versions).where(*pending).values(status="LOADING"))
+    statement = update(model_versions).where(*pending).values(status="LOADING")
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def make_default_if_wanted(connection: AsyncConnection, row: ModelVersionRow) -> None:
+    """Makes a version that is READY now its model's default one, if it was to be that."""
+    wants = (model_versions.c.id == row.id, model_versions.c.default_when_ready)
+    wanted = await connection.execute(update(model_versions).where(*wants).values(default_when_ready=False))
+    if wanted.rowcount:
+        await change_model(connection, row.model_id, default_version_id=row.id)
 
 
 async def change_model_status(connection: AsyncConnection, model_id: str, at: datetime) -> None:

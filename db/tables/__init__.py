@@ -4,7 +4,7 @@ from db.tables.audit import AuditRow
 from db.tables.idempotency import IdempotencyRow
 from db.tables.jobs import ChunkRow, JobRow, UploadRow
 from db.tables.keys import ApiKeyRow, ProjectRow
-from db.tables.models import ModelRow, ModelVersionRow, PriceRow
+from db.tables.models import ModelRow, ModelVersionRow, PriceRow, RegistryRow
 from db.tables.predictions import PredictionRow
 from db.tables.secrets import SecretRow
 from db.tables.usage import DailyRollupRow, RollupRow, UsageRow
@@ -22,6 +22,7 @@ __all__ = [
     "PredictionRow",
     "PriceRow",
     "ProjectRow",
+    "RegistryRow",
     "RollupRow",
     "SecretRow",
     "UploadRow",

@@ -33,6 +33,8 @@ class ModelRow(SQLModel, table=True):
     default_version_id: str | None = Field(default=None, max_length=32)
     created_at: datetime = Field(default_factory=now, sa_type=Time)
     updated_at: datetime = Field(default_factory=now, sa_type=Time)
+    # A deleted model is found by its id only, for what it did; its name stays its own.
+    deleted_at: datetime | None = Field(default=None, sa_type=Time)
 
 
 class ModelVersionRow(SQLModel, table=True):
@@ -52,7 +54,10 @@ class ModelVersionRow(SQLModel, table=True):
     outputs: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
     input_schema: dict[str, Any] | None = Field(default=None, sa_type=Json)
     max_batch_size: int | None = Field(default=None)
+    # Whether the model's requests go to it as soon as it is READY.
+    default_when_ready: bool = Field(default=False)
     created_at: datetime = Field(default_factory=now, sa_type=Time)
+    retired_at: datetime | None = Field(default=None, sa_type=Time)
 
 
 class PriceRow(SQLModel, table=True):
@@ -71,6 +76,16 @@ class PriceRow(SQLModel, table=True):
     nanos_per_prediction: int | None = Field(default=None, sa_type=BigInteger)
 
 
+class RegistryRow(SQLModel, table=True):
+    """The one row that every change of the registry raises, so that each process learns of it."""
+
+    __tablename__ = "registry"
+
+    id: int = Field(default=1, primary_key=True)
+    revision: int = Field(default=0, sa_type=BigInteger)
+
+
 models = table_of(ModelRow)
 model_versions = table_of(ModelVersionRow)
 prices = table_of(PriceRow)
+registry = table_of(RegistryRow)

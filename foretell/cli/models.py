@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from db.queries import models as queries
+from db.queries import registry as queries
 from engine.definitions import read_definitions
 from engine.registry import Registry
 from foretell.cli.opened import migrated_database
@@ -30,14 +30,14 @@ def apply(
         bool, typer.Option("--dry-run", help="Tell what would change, and change nothing.")
     ] = False,
 ) -> None:
-    """Register the models of a file; a server takes them up at its next start."""
+    """Register the models of a file; a running server takes them up within two seconds."""
     asyncio.run(_apply(file, dry_run))
 
 
 async def _list() -> None:
     async with migrated_database() as database, database.read() as connection:
-        models, versions, _ = await queries.everything(connection)
-    named = {row.id: row for row in models}
+        found = await queries.everything(connection)
+    named = {row.id: row for row in found.models}
     show_table(
         ("model", "version", "task", "backend", "status", "why"),
         [
@@ -49,7 +49,7 @@ async def _list() -> None:
                 row.status,
                 row.status_reason or "",
             )
-            for row in versions
+            for row in found.versions
         ],
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from db.queries import models as queries
+from db.queries import registry as registry_queries
 from db.session import Database
 from db.tables import ModelRow
 from engine.definitions import DefinitionError, ModelDefinition, read_definitions
@@ -34,7 +35,8 @@ def read(folder: Path, text: str = FILE) -> list[ModelDefinition]:
 
 async def everything(database: Database) -> Any:
     async with database.read() as connection:
-        return await queries.everything(connection)
+        found = await registry_queries.everything(connection)
+    return found.models, found.versions, found.prices
 
 
 def told(changes: list[Change]) -> list[tuple[str, str]]:

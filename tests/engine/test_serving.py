@@ -11,6 +11,7 @@ from db.tables import ModelRow, ModelVersionRow
 from db.tables.models import model_versions, models
 from engine.backends.base import Metadata
 from engine.backends.registry import BACKENDS
+from engine.bus.memory import MemoryBus
 from engine.catalog import Catalog
 from engine.definitions import BackendDefinition, ModelDefinition, VersionDefinition
 from engine.errors import ModelError, ModelNotReadyError
@@ -39,7 +40,7 @@ async def process(database: Database) -> AsyncIterator[Loading]:
     """A process on a database where nothing is registered yet."""
     with ThreadPoolExecutor(2) as executor:
         catalog = Catalog(database)
-        yield Loading(catalog, Serving(database, catalog, executor))
+        yield Loading(catalog, Serving(database, catalog, executor, MemoryBus()))
 
 
 async def serve(process: Loading, database: Database, *definitions: ModelDefinition) -> None:
@@ -121,7 +122,7 @@ async def test_a_file_that_is_back_is_served_by_the_next_process(
     with ThreadPoolExecutor(1) as executor:
         later = Catalog(database)
         await later.refresh()
-        await Serving(database, later, executor).load_all()
+        await Serving(database, later, executor, MemoryBus()).load_all()
 
     assert failed == "FAILED"
     model, version = await version_of(database, "late")
@@ -137,7 +138,7 @@ async def test_a_start_that_finds_everything_as_it_was_writes_nothing(
     with ThreadPoolExecutor(1) as executor:
         again = Catalog(database)
         await again.refresh()
-        await Serving(database, again, executor).load_all()
+        await Serving(database, again, executor, MemoryBus()).load_all()
 
     assert await version_of(database, "digits") == before
 
@@ -194,7 +195,7 @@ async def test_a_process_that_is_ready_stays_so_while_another_one_loads(
     await Registry(database).apply([told()])
     other = Loading(Catalog(database), process.serving)
     with ThreadPoolExecutor(1) as executor:
-        other.serving = Serving(database, other.catalog, executor)
+        other.serving = Serving(database, other.catalog, executor, MemoryBus())
         await process.catalog.refresh()
         await other.catalog.refresh()
 

@@ -108,6 +108,7 @@ class Process:
     """The engine of one process."""
 
     catalog: Catalog
+    bus: MemoryBus
     serving: Serving
     runs: Runs
     predictor: Predictor
@@ -128,13 +129,13 @@ class Workshop:
         """Starts the engine of a process, without its recovery loop."""
         catalog = Catalog(self.database)
         await catalog.refresh()
-        serving = Serving(self.database, catalog, self.executor)
-        await serving.load_all()
         bus, answers = MemoryBus(), Answers(MemoryCache())
+        serving = Serving(self.database, catalog, self.executor, bus)
+        await serving.load_all()
         runs = Runs(self.database, bus, answers, lease_seconds=lease_seconds)
         predictor = Predictor(self.database, catalog, serving, bus, answers, runs)
         recovery = Recovery(self.database, predictor, runs, lease_seconds=lease_seconds)
-        return Process(catalog, serving, runs, predictor, recovery)
+        return Process(catalog, bus, serving, runs, predictor, recovery)
 
     async def predict(self, x: float = 1, *, wait_ms: int = 10_000) -> PredictionRow:
         """Asks the told model in the first process."""

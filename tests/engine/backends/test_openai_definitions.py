@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from db.queries import models as queries
+from db.queries import registry as queries
 from db.session import Database
 from db.tables import ModelVersionRow
 from engine.backends.openai.config import OpenAIConfig
@@ -33,7 +33,7 @@ async def applied(database: Database, path: Path) -> tuple[list[str], ModelVersi
     """Applies a file, and returns what changed and the stored version."""
     changes = await Registry(database).apply(read_definitions(path))
     async with database.read() as connection:
-        _, (version,), _ = await queries.everything(connection)
+        (version,) = (await queries.everything(connection)).versions
     return [change.what for change in changes], version
 
 

@@ -1,0 +1,60 @@
+"""Statements about the registry as a whole: its revision, and all that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.tables.models import (
+    ModelRow,
+    ModelVersionRow,
+    PriceRow,
+    model_versions,
+    models,
+    prices,
+    registry,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """All models and versions, oldest first, all prices, by when they begin to hold, and a revision that
+    none of it is older than."""
+
+    revision: int
+    models: Sequence[ModelRow]
+    versions: Sequence[ModelVersionRow]
+    prices: Sequence[PriceRow]
+
+
+async def revision(connection: AsyncConnection) -> int:
+    """Returns how often the registry was changed."""
+    found = await connection.execute(select(registry.c.revision))
+    return found.scalar_one_or_none() or 0
+
+
+async def raise_revision(connection: AsyncConnection) -> None:
+    """Tells every process that the registry is another; belongs to each transaction that changes it.
+
+    Changes take turns from here to their commit, so a reader who sees a revision sees its change.
+    """
+    raised = await connection.execute(update(registry).values(revision=registry.c.revision + 1))
+    if not raised.rowcount:
+        await connection.execute(insert(registry).values(id=1, revision=1))
+
+
+async def everything(connection: AsyncConnection) -> Everything:
+    """Reads all models, versions and prices: the catalog is made from it."""
+    known = await revision(connection)  # first: what changes meanwhile is read again
+    orders = (models.c.id, model_versions.c.id, prices.c.valid_from)
+    found = [(await connection.execute(select(column.table).order_by(column))).all() for column in orders]
+    return Everything(
+        known,
+        cast(Sequence[ModelRow], found[0]),
+        cast(Sequence[ModelVersionRow], found[1]),
+        cast(Sequence[PriceRow], found[2]),
+    )
