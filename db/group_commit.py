@@ -16,6 +16,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.commits import Commits
+
 GROUP_SIZE = 64
 
 T = TypeVar("T")
@@ -24,8 +26,9 @@ T = TypeVar("T")
 class GroupCommit:
     """Runs writing transactions one after the other on one connection, and commits them in groups."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, commits: Commits) -> None:
         self._engine = engine
+        self._commits = commits
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._connection: AsyncConnection | None = None
@@ -116,6 +119,7 @@ class GroupCommit:
             await self._give_up(group, error)
         else:
             self._group = None
+            self._commits.add(group.members)
             group.committed.set_result(None)
 
     async def _give_up(self, group: _Group, error: BaseException) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from db.commits import Commits
 from db.errors import translated
 from db.group_commit import GroupCommit
 
@@ -33,16 +34,17 @@ class Database:
     ) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.commits = Commits()
         self._transactions: Transactions
         if self.is_sqlite:
             pragmas = _pragmas(synchronous, busy_timeout_ms)
             self._reader = _sqlite_engine(url, [*pragmas, "PRAGMA query_only = ON"], min(pool_size, 4))
             self._writer = _sqlite_engine(url, pragmas, 2)  # GroupCommit keeps one; the other migrates
-            self._transactions = GroupCommit(self._writer)
+            self._transactions = GroupCommit(self._writer, self.commits)
         else:
             self._writer = create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
-            self._transactions = _EngineTransactions(self._writer)
+            self._transactions = _EngineTransactions(self._writer, self.commits)
 
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
@@ -94,13 +96,15 @@ class Transactions(Protocol):
 class _EngineTransactions:
     """One transaction, one connection of the pool: the server groups the commits itself."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, commits: Commits) -> None:
         self._engine = engine
+        self._commits = commits
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         async with self._engine.begin() as connection:
             yield connection
+        self._commits.add(1)
 
     async def close(self) -> None:
         """Holds nothing."""

@@ -17,6 +17,7 @@ from db.types import new_id, now
 from engine.answers import Answers, Question
 from engine.bus.base import Bus
 from engine.errors import DeadlineError, InternalError, ProcessingError
+from engine.observer import UNOBSERVED, Observer
 from engine.outcome import Outcome, generates, interrupted
 from engine.text_stream import TextStream
 from engine.usage import ledger
@@ -53,8 +54,17 @@ class Run:
 class Runs:
     """Starts, cancels and finishes predictions, and keeps their leases."""
 
-    def __init__(self, database: Database, bus: Bus, answers: Answers, *, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        answers: Answers,
+        *,
+        lease_seconds: float,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self.owner = new_id()
+        self._observer = observer
         self._answers = answers
         self._database = database
         self._bus = bus
@@ -196,7 +206,9 @@ class Runs:
 
     def tell(self, run: Run) -> None:
         """Tells of the end; nobody can watch yet what came and went within one request."""
-        if generates(run.asked.served.version.spec.task):
+        spec = run.asked.served.version.spec
+        self._observer.prediction_ended(spec.name, run.row)
+        if generates(spec.task):
             self._bus.end(run.row.id)
         if (run.row.total_ms or 0.0) > NEWS_AFTER_MS or run.row.started_at != run.row.created_at:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -15,19 +16,27 @@ from foretell.context import RequestContext
 from foretell.documents import persisted_documents
 from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
 from foretell.lifespan import running
+from foretell.metrics import Metrics
+from foretell.metrics import router as metrics_router
+from foretell.metrics.operations import CountedOperations
+from foretell.metrics.requests import RequestCounter
+from foretell.operators import operators_port
 from foretell.settings import Settings
 from schema import compiled, schema
 from schema.limits import DocumentLimits
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
     """Returns the application; nothing is opened before its lifespan begins.
 
     `app.state.shutdown` is the event to set when the process is told to end: streams end in an orderly
     way and `/ready` answers 503, so that the server's own shutdown has nothing left to wait for.
+    One that shares its port with others is not `alone`, and serves no metrics there: they would be those
+    of any.
     """
     app = FastAPI(title="Foretell", version=__version__, openapi_url=None, lifespan=_lifespan)
     app.state.settings = settings
+    app.state.metrics = metrics = Metrics()
     app.state.shutdown = asyncio.Event()
     compiled.enabled = settings.compiled_executor
     endpoint = _endpoint(app, settings)
@@ -39,16 +48,24 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(graphiql.router)
     if settings.console:
         app.include_router(console.router)
+    if alone and settings.metrics.port is None:
+        app.include_router(metrics_router)
+    app.add_middleware(RequestCounter, counter=metrics.instruments.http_requests)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with running(app.state.settings) as services:
+    metrics: Metrics = app.state.metrics
+    async with (
+        running(app.state.settings, metrics) as services,
+        metrics.watching(services, app.state.endpoint),
+    ):
         app.state.services = services
-        yield
-        app.state.shutdown.set()
-        await app.state.endpoint.close()
+        async with operators_port(app.state.settings, app.state):
+            yield
+            app.state.shutdown.set()
+            await app.state.endpoint.close()
 
 
 def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
@@ -70,6 +87,7 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=settings.allowed_origins),
         page=graphiql.page if settings.graphiql else None,
         shutdown=app.state.shutdown,
+        make_operations=partial(CountedOperations, metrics=app.state.metrics),
     )
 
 

@@ -23,17 +23,28 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready")
 async def ready(request: Request, response: Response) -> dict[str, Any]:
-    """Answers 200 when everything is there, else 503; `checks` names each part and what it lacks."""
+    """Answers 200 when it can work, else 503; `checks` names each part and what it lacks.
+
+    Without its bus a process works on, so it is `degraded` and not 503: to take all of them out of service at
+    once, because they share one Redis, would turn a small fault into an outage.
+    """
     services: Services = request.app.state.services
     checks = {"database": await _database(services), "models": _models(services)}
     if request.app.state.shutdown.is_set():
         checks["shutdown"] = "the process is stopping"
     is_ready = all(problem is None for problem in checks.values())
     response.status_code = 200 if is_ready else 503
+    checks["bus"] = services.bus.state().problem
     return {
-        "status": "ready" if is_ready else "not ready",
+        "status": _status(is_ready, is_whole=checks["bus"] is None),
         "checks": {name: problem or "ok" for name, problem in checks.items()},
     }
+
+
+def _status(is_ready: bool, *, is_whole: bool) -> str:
+    if not is_ready:
+        return "not ready"
+    return "ready" if is_whole else "degraded"
 
 
 async def _database(services: Services) -> str | None:

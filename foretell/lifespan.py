@@ -26,6 +26,7 @@ from engine.jobs.engine import Engine, LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
 from engine.jobs.shares import Shares
 from engine.keys import Keys
+from engine.observer import UNOBSERVED, Observer
 from engine.predict import Predictor
 from engine.recovery import Recovery
 from engine.registry import Registry
@@ -80,7 +81,7 @@ async def first_secret(database: Database) -> str | None:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
+async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIterator[Services]:
     """Opens the services of a process for as long as the context lasts."""
     async with AsyncExitStack() as stack:
         database = open_database(settings)
@@ -98,7 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         cache = open_cache(settings)
         stack.push_async_callback(cache.close)
         answers = Answers(cache)
-        runs = Runs(database, bus, answers, lease_seconds=settings.lease_seconds)
+        runs = Runs(database, bus, answers, lease_seconds=settings.lease_seconds, observer=observer)
         hosts = settings.webhook_allowed_hosts
         predictor = Predictor(database, catalog, serving, bus, answers, runs, allowed_hosts=hosts)
         recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
@@ -112,13 +113,14 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await stack.enter_async_context(_in_background(Folding(database).run()))
         sweeper = Retention(database, settings.retention_days)
         await stack.enter_async_context(_in_background(sweeper.run()))
-        await stack.enter_async_context(_in_background(Sender(database, allowed_hosts=hosts).run()))
+        sender = Sender(database, allowed_hosts=hosts, observer=observer)
+        await stack.enter_async_context(_in_background(sender.run()))
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
         storage = open_storage(settings.storage_url, settings.data_directory)
         links = await open_links(settings, database)
         jobs_engine = open_engine(settings)
         stack.push_async_callback(jobs_engine.close)
-        jobs = Foundation(database, bus, catalog, serving, storage, jobs_engine, links, hosts)
+        jobs = Foundation(database, bus, catalog, serving, storage, jobs_engine, links, hosts, observer)
         await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
             database=database,
@@ -128,6 +130,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             keys=Keys(database),
             jobs=Jobs.on(jobs),
             webhooks=Webhooks(database),
+            runs=runs,
         )
 
 

@@ -12,7 +12,7 @@ from structlog.typing import Processor
 from foretell.settings import Settings
 
 # What they say at INFO, a person who starts a server does not want to read.
-CHATTY = ("alembic", "httpx", "httpx2", "uvicorn")
+CHATTY = ("alembic", "docket", "httpx", "httpx2", "uvicorn")
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
 import signal
 import socket
 from collections.abc import Callable
@@ -35,17 +37,30 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             garbage.settle()
-            self._on_start(self._address())
+            self._end_with_parent()
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self._on_start(address_of(self.config.host, port))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends the streams with an event of ours, so that uvicorn has none to wait for, then closes."""
         self._app.state.shutdown.set()
         await super().shutdown(sockets)
 
-    def _address(self) -> str:
-        port = self.servers[0].sockets[0].getsockname()[1]
-        host = self.config.host
-        return f"http://{ADDRESSES.get(host) or (f'[{host}]' if ':' in host else host)}:{port}"
+    def _end_with_parent(self) -> None:
+        """Ends like after a SIGTERM when the process is gone that keeps this one."""
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(parent.sentinel, self._orphaned, loop, parent.sentinel)
+
+    def _orphaned(self, loop: asyncio.AbstractEventLoop, sentinel: int) -> None:
+        loop.remove_reader(sentinel)
+        self.handle_exit(signal.SIGTERM, None)
+
+
+def address_of(host: str, port: int) -> str:
+    """Returns what to open to reach a port of this machine: `http://127.0.0.1:8000`."""
+    return f"http://{ADDRESSES.get(host) or (f'[{host}]' if ':' in host else host)}:{port}"
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -77,6 +77,23 @@ class DocumentSettings(BaseModel):
     trusted_only: bool = Field(default=False, description="Runs the documents of `manifests` and no others.")
 
 
+class MetricsSettings(BaseModel):
+    """Where Prometheus reads the metrics of a process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address of the port for operators.")
+    port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="A port with `/metrics`, `/health` and `/ready`; each of `--workers` takes the next.",
+    )
+    token: SecretStr | None = Field(
+        default=None, description="What `/metrics` asks for, as a Bearer token; without it, nothing."
+    )
+
+
 class Settings(BaseModel):
     """Everything an operator can set."""
 
@@ -143,6 +160,9 @@ class Settings(BaseModel):
     )
     log_level: LogLevel = Field(default="info", description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field(default="console", description="`console` or `json`.")
+    metrics: MetricsSettings = Field(
+        default=MetricsSettings(), description="Where Prometheus reads the metrics of a process."
+    )
     graphiql: bool = Field(default=True, description="Serves GraphiQL at `/graphql`.")
     console: bool = Field(default=True, description="Serves the console at `/`.")
     introspection: bool = Field(default=True, description="Answers introspection; suggests names.")

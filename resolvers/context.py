@@ -12,6 +12,7 @@ from engine.errors import UnauthenticatedError
 from engine.jobs.service import Jobs
 from engine.keys import Keys
 from engine.predict import Predictor
+from engine.runs import Runs
 from engine.values import Viewer
 from engine.webhooks.outbox import Webhooks
 from resolvers.loaders import Loaders
@@ -28,6 +29,7 @@ class Services:
     keys: Keys
     jobs: Jobs
     webhooks: Webhooks
+    runs: Runs
 
 
 @dataclass(slots=True)

@@ -147,6 +147,11 @@ def present(error: GraphQLError, request_id: str, *, suggest: bool = True) -> di
     return shown
 
 
+def code_of(error: GraphQLError) -> str:
+    """Return the code that the response shows for an error."""
+    return _public(error)[0]
+
+
 def _public(error: GraphQLError) -> tuple[str, str, bool, float | None]:
     """Return code, message, whether to try again, and after how many seconds."""
     original = _cause(error)

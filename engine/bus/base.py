@@ -11,10 +11,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.backends.base import Token
 from engine.events import StreamEvent
+
+
+@dataclass(frozen=True, slots=True)
+class BusState:
+    """How a bus is: what is wrong with it now, and how far it is behind."""
+
+    problem: str | None = None
+    unsent: int = 0
+    """Messages that other processes have not been sent yet."""
+    lag_seconds: float = 0.0
+    """How old the latest message was when it was read, by the clocks of Redis and of this process."""
 
 
 class Watcher(Protocol):
@@ -55,6 +67,9 @@ class Bus(Protocol):
 
     def watch(self, topic: str) -> AbstractContextManager[Watcher]:
         """Watches a topic from now on, for as long as the context lasts."""
+
+    def state(self) -> BusState:
+        """Returns how the bus is now."""
 
     async def close(self) -> None:
         """Stops listening; every follower ends and no watcher hears anything more."""

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
 from engine.backends.base import Token
+from engine.bus.base import BusState
 from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics, LocalWatcher
 from engine.events import Piece, StreamEvent
 
@@ -55,6 +56,10 @@ class MemoryBus:
     def watch(self, topic: str) -> AbstractContextManager[LocalWatcher]:
         """See `Bus`."""
         return self._topics.watch(topic)
+
+    def state(self) -> BusState:
+        """See `Bus`; there is nothing that could be wrong."""
+        return BusState()
 
     async def close(self) -> None:
         """See `Bus`."""

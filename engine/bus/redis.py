@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager, aclosing, suppress
@@ -22,6 +23,7 @@ from redis.exceptions import RedisError
 
 from db.types import new_id
 from engine.backends.base import Token
+from engine.bus.base import BusState
 from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics, LocalWatcher
 from engine.bus.memory import KEPT_SECONDS, joined
 from engine.events import Piece, Snapshot, StreamEvent
@@ -85,6 +87,8 @@ class RedisBus:
         self._to_send = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._problem: str | None = None
+        self._lag_seconds = 0.0
 
     async def open(self) -> None:
         """Starts the reader and the sender; Redis need not be there yet.
@@ -145,6 +149,10 @@ class RedisBus:
     def watch(self, topic: str) -> AbstractContextManager[LocalWatcher]:
         """See `Bus`."""
         return self._topics.watch(topic)
+
+    def state(self) -> BusState:
+        """See `Bus`."""
+        return BusState(self._problem, len(self._unsent), self._lag_seconds)
 
     async def close(self) -> None:
         """See `Bus`; what is not sent yet is tried once more."""
@@ -211,11 +219,14 @@ class RedisBus:
                     place = await self._newest()
                     for stream, mirror in list(self._mirrors.items()):
                         await self._refill(stream, mirror)
-                for entry_id, fields in await self._next_after(place):
+                entries = await self._next_after(place)
+                self._problem, self._lag_seconds = None, _age(entries[-1][0]) if entries else 0.0
+                for entry_id, fields in entries:
                     place = entry_id
                     await self._take(fields)
             except (RedisError, OSError) as error:
                 log.warning("the bus can not read: %s", error)
+                self._problem = f"Redis does not answer: {type(error).__name__}"
                 place = None
                 await asyncio.sleep(0.5)
 
@@ -259,6 +270,11 @@ class RedisBus:
             return
         if entries:
             mirror.fill(entries, (text or b"").decode())
+
+
+def _age(entry_id: bytes) -> float:
+    """Returns how many seconds ago Redis took an entry, whose id begins with its clock's milliseconds."""
+    return max(0.0, time.time() - int(entry_id.split(b"-")[0]) / 1000)
 
 
 class _Message:

@@ -19,7 +19,8 @@ from db.types import now
 from engine.bus.base import Bus
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import close_chunks
-from engine.jobs.rows import SEQUENCE, Row, item_rows
+from engine.jobs.rows import SEQUENCE, Row, item_rows, tally
+from engine.observer import UNOBSERVED, Observer
 from engine.usage import ledger
 from engine.values import JobStatus, PredictionStatus
 
@@ -32,8 +33,9 @@ RATE_SECONDS = 2.0
 class Results:
     """Stores chunks one after the other: other writers of this process wait for one of them at most."""
 
-    def __init__(self, database: Database, bus: Bus) -> None:
+    def __init__(self, database: Database, bus: Bus, observer: Observer = UNOBSERVED) -> None:
         self._database = database
+        self._observer = observer
         self._bus = bus
         self._turn = asyncio.Lock()
 
@@ -54,6 +56,7 @@ class Results:
             log.error("chunk %s could not be stored; it will run again", chunk.row.id)
             return
         if job is not None:
+            self._observer.items_ended(chunk.served.version.spec.name, tally(rows))
             self._bus.announce(f"job:{job.id}", job.sequence + len(rows))
 
     async def give_back(self, row: ChunkRow, wait_seconds: float) -> None:

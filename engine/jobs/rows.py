@@ -6,6 +6,7 @@ chunk, in a thread, and without a row object: `columns` of a prediction are fill
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from db.queries.chunks import ITEM_COLUMNS
 from db.types import epoch_ms
 from engine.jobs.chunk import Chunk, Ended
 from engine.money import Cost, cost_of, price_at
+from engine.observer import Tally
 from engine.outcome import error_json
 from engine.values import Usage
 
@@ -105,6 +107,21 @@ def _usage_columns(usage: Usage, cost: Cost | None) -> Row:
         None if cost is None else cost.nanos,
         None if cost is None else cost.currency,
     ]
+
+
+def tally(rows: Sequence[Row]) -> Tally:
+    """Returns the sum over rows of one chunk."""
+    found = Tally()
+    for row in rows:
+        found.statuses[row[_STATUS]] += 1
+        _, given, cached, written, records, nanos, currency = row[_USAGE]
+        found.records += records or 0
+        found.input_tokens += given or 0
+        found.cached_input_tokens += cached or 0
+        found.output_tokens += written or 0
+        if nanos:
+            found.cost_nanos[currency] += nanos
+    return found
 
 
 def _json(value: Any) -> str | None:

@@ -20,6 +20,7 @@ from engine.jobs.feeder import Feeder
 from engine.jobs.shares import Shares
 from engine.jobs.upkeep import Upkeep
 from engine.jobs.worker import Worker
+from engine.observer import UNOBSERVED, Observer
 from engine.serving import Serving
 from engine.signing import Links
 from engine.storage.base import Storage
@@ -41,6 +42,7 @@ class Foundation:
     links: Links
     allowed_hosts: Collection[str] = ()
     """Where webhooks may go although the addresses are private."""
+    observer: Observer = UNOBSERVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Jobs:
 @asynccontextmanager
 async def working(base: Foundation, *, slots: int, shares: Shares) -> AsyncIterator[Worker]:
     """Works off jobs in this process for as long as the context lasts, and then gives back what is left."""
-    worker = Worker(base.database, base.bus, base.catalog, base.serving, base.storage, shares)
+    worker = Worker(base.database, base.bus, base.catalog, base.serving, base.storage, shares, base.observer)
     feeder = Feeder(base.database, base.bus, base.engine, owner=worker.owner, slots=slots)
     upkeep = Upkeep(base.database, base.bus, base.engine, worker)
 

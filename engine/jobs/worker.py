@@ -27,6 +27,7 @@ from engine.jobs.lines import Item
 from engine.jobs.results import Results
 from engine.jobs.shares import Shares
 from engine.jobs.source import read_items
+from engine.observer import UNOBSERVED, Observer
 from engine.serving import Served, Serving
 from engine.storage.base import MissingFileError, Storage, StorageError
 from engine.values import JobStatus
@@ -52,6 +53,7 @@ class Worker:
         serving: Serving,
         storage: Storage,
         shares: Shares,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self.owner = new_id()
         self.jobs: dict[int, str] = {}
@@ -62,7 +64,7 @@ class Worker:
         self._serving = serving
         self._storage = storage
         self._shares = shares
-        self._results = Results(database, bus)
+        self._results = Results(database, bus, observer)
         self._known: dict[str, JobRow] = {}
 
     async def handle(self, chunk_id: int) -> None:

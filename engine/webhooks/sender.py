@@ -24,6 +24,7 @@ from db.session import Database
 from db.tables import WebhookDeliveryRow, WebhookSecretRow
 from db.types import now
 from engine.ids import global_id
+from engine.observer import UNOBSERVED, Observer
 from engine.webhooks.addresses import ForbiddenAddressError, resolve
 from engine.webhooks.outbox import new_secret
 
@@ -52,12 +53,26 @@ class Attempt:
         """Whether the receiver took it: 2xx and nothing else."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
+    @property
+    def outcome(self) -> str:
+        """It in a word: `delivered`, `refused` or `unreachable`."""
+        if self.succeeded:
+            return "delivered"
+        return "unreachable" if self.status_code is None else "refused"
+
 
 class Sender:
     """Looks for due deliveries every second, in any number of processes."""
 
-    def __init__(self, database: Database, *, allowed_hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        allowed_hosts: Collection[str] = (),
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self._database = database
+        self._observer = observer
         self._allowed_hosts = frozenset(allowed_hosts)
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_SECONDS,
@@ -99,6 +114,7 @@ class Sender:
         attempt = await self._attempt(row, [secret.secret for secret in secrets])
         async with self._database.write() as connection:
             await queries.change(connection, row.id, after(attempt, row.attempts + 1, now()))
+        self._observer.webhook_attempted(attempt.outcome)
 
     async def _attempt(self, row: WebhookDeliveryRow, secrets: list[str]) -> Attempt:
         body = orjson.dumps(row.payload)

@@ -16,6 +16,7 @@ from engine.definitions import DefinitionError
 from engine.errors import ForetellError
 from foretell.client import ClientError
 from foretell.configuration import SettingsError
+from foretell.listening import PortError
 
 
 class CommandError(Exception):
@@ -34,7 +35,7 @@ class Commands(TyperGroup):
         except DatabaseError as error:  # its other lines are SQL
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             _fail(f"The database of FORETELL_DATABASE_URL does not answer: {reason}", 1)
-        except (ClientError, CommandError, DefinitionError, ForetellError) as error:
+        except (ClientError, CommandError, DefinitionError, ForetellError, PortError) as error:
             _fail(error, 1)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from foretell import logs
 from foretell.app import create_app
+from foretell.cli.failures import CommandError
 from foretell.cli.output import note
 from foretell.configuration import load_settings
 from foretell.lifespan import first_secret, open_database, prepare
-from foretell.server import Server
+from foretell.listening import listening
+from foretell.processes import Processes
+from foretell.server import Server, address_of
 from foretell.settings import Settings
 
 
@@ -24,6 +28,9 @@ def serve(
         int | None,
         typer.Option("--port", min=0, max=65535, help="Port, before FORETELL_PORT; 0 takes a free one."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=64, help="Processes that serve the port together.")
+    ] = 1,
 ) -> None:
     """Serve the API and GraphiQL until SIGTERM or Ctrl-C.
 
@@ -33,13 +40,35 @@ def serve(
     settings = load_settings().model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
+    if workers > 1:
+        _require_shared(settings)
     logs.configure(settings)
     secret = asyncio.run(_first_start(settings))
     if secret is not None:
         note("This is the admin key. It is shown this once:")
         typer.echo(secret)
-    server = Server(create_app(settings), settings, on_start=lambda address: _announce(settings, address))
+    if workers > 1:
+        raise typer.Exit(asyncio.run(_serve_together(settings, workers)))
+    server = Server(create_app(settings), settings, on_start=partial(_announce, settings))
     server.run()
+
+
+def _require_shared(settings: Settings) -> None:
+    """Raises CommandError unless several processes can work on the same, and know of one another."""
+    missing = []
+    if settings.redis_url is None:
+        missing.append("Several processes hear of one another over Redis: set FORETELL_REDIS_URL.")
+    if settings.database_url.startswith("sqlite"):
+        missing.append("Several processes need PostgreSQL, SQLite has one writer: set FORETELL_DATABASE_URL.")
+    if missing:
+        raise CommandError("\n".join(missing))
+
+
+async def _serve_together(settings: Settings, workers: int) -> int:
+    with listening(settings.host, settings.port, "FORETELL_PORT") as listener:
+        address = address_of(settings.host, listener.getsockname()[1])
+        processes = Processes(settings, workers, listener, on_start=partial(_announce, settings, address))
+        return await processes.run()
 
 
 async def _first_start(settings: Settings) -> str | None:

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Annotated
+
+import typer
+from starlette.datastructures import State
 
 from foretell import garbage, logs
 from foretell.cli.failures import CommandError
 from foretell.cli.output import note
 from foretell.configuration import load_settings
 from foretell.lifespan import running
+from foretell.metrics import Metrics
+from foretell.operators import operators_port
 from foretell.settings import Settings
 
 
-def worker() -> None:
+def worker(
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency", min=1, max=1024, help="Chunks to run at once, before FORETELL_WORKER_SLOTS."
+        ),
+    ] = None,
+) -> None:
     """Run jobs until SIGTERM or Ctrl-C, beside servers that share the database and Redis."""
     settings = load_settings()
+    if concurrency is not None:
+        settings = settings.model_copy(update={"worker_slots": concurrency})
     logs.configure(settings)
     if settings.redis_url is None:
         raise CommandError("Workers and servers find each other over Redis: set FORETELL_REDIS_URL.")
@@ -29,7 +44,10 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_end.set)
-    async with running(settings):
-        garbage.settle()
-        note(f"Running jobs, {settings.worker_slots} chunks at once.")
-        await told_to_end.wait()
+    metrics = Metrics()
+    async with running(settings, metrics) as services, metrics.watching(services):
+        given = {"settings": settings, "services": services, "metrics": metrics, "shutdown": told_to_end}
+        async with operators_port(settings, State(given)):
+            garbage.settle()
+            note(f"Running jobs, {settings.worker_slots} chunks at once.")
+            await told_to_end.wait()

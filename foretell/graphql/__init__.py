@@ -10,6 +10,7 @@
         page=graphiql.page,            # what a browser gets
         shutdown=event,                # set: sockets close with 1012, streams end with an error
         revocation=…,                  # Viewer → the event that is set when its credential is revoked
+        make_operations=…,             # what runs operations; Operations, or one that also counts them
     )
     app.router.routes.extend(endpoint.routes("/graphql"))
 

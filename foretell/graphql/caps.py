@@ -38,5 +38,10 @@ class ConnectionCap:
             if not self._open[holder]:
                 del self._open[holder]  # or the addresses of a scan would stay for ever
 
+    @property
+    def total(self) -> int:
+        """How many connections all holders have open."""
+        return self._open.total()
+
     def __getitem__(self, holder: str) -> int:
         return self._open.get(holder, 0)

@@ -35,12 +35,13 @@ class GraphQLEndpoint:
         page: Callable[[], Response] | None = None,
         shutdown: asyncio.Event | None = None,
         revocation: Revocation | None = None,
+        make_operations: Callable[..., Operations] = Operations,
     ) -> None:
         options = options or TransportOptions()
         endings = Endings(shutdown or asyncio.Event(), revocation)
-        by_address = ConnectionCap(options.sockets_per_address, "address")
+        self._by_address = by_address = ConnectionCap(options.sockets_per_address, "address")
         by_key = ConnectionCap(options.sockets_per_key, "key")
-        self.operations = Operations(
+        self.operations = make_operations(
             schema,
             authenticate=authenticate,
             make_context=make_context,
@@ -50,6 +51,11 @@ class GraphQLEndpoint:
         streams = EventStreams(self.operations, options, endings, by_address, by_key)
         self.http = HTTPTransport(self.operations, options, streams, page)
         self.websocket = WebSocketTransport(self.operations, options, endings, by_address, by_key)
+
+    @property
+    def open_connections(self) -> int:
+        """How many sockets and event streams are open now."""
+        return self._by_address.total
 
     def routes(self, path: str = "/graphql") -> list[BaseRoute]:
         """Return the routes of the endpoint; both are plain ASGI, which costs a request nothing."""

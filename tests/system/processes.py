@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ async def serving(
     try:
         first_key = "" if key else (await asyncio.wait_for(process.stdout.readline(), START_SECONDS)).decode()
         server = Server(process, f"http://127.0.0.1:{port}", key or first_key.strip())
-        await _until_ready(server)
+        await until_ready(server)
         yield server
     finally:
         if process.returncode is None:
@@ -79,7 +79,24 @@ async def serving(
         await process.wait()
 
 
-async def _until_ready(server: Server) -> None:
+async def eventually(is_so: Callable[[], Awaitable[bool]], seconds: float = START_SECONDS) -> None:
+    """Waits until something is so; it is looked at ten times a second."""
+    async with asyncio.timeout(seconds):
+        while not await is_so():  # noqa: ASYNC110 - other processes make it so
+            await asyncio.sleep(0.1)
+
+
+async def is_ready(port: int) -> bool:
+    """Tells whether the process at a port says that it is ready."""
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+async def until_ready(server: Server) -> None:
+    """Waits until a server says that it is."""
     async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
         while True:
             assert server.process.returncode is None, "the server ended before it was ready"
