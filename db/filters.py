@@ -10,6 +10,7 @@ from datetime import datetime
 class ModelFilter:
     """Which models: each list means any of these, `search` a part of the name, ignoring case."""
 
+    id: tuple[str, ...] | None = None
     task: tuple[str, ...] | None = None
     status: tuple[str, ...] | None = None
     tags: tuple[str, ...] | None = None
@@ -56,3 +57,14 @@ class UsageFilter:
     model_version_id: tuple[str, ...] | None = None
     api_key_id: tuple[str, ...] | None = None
     job_id: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which changes: each tuple means any of these; times are half open, `since <= t < until`."""
+
+    action: tuple[str, ...] | None = None
+    actor_id: tuple[str, ...] | None = None
+    subject_id: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None

@@ -14,7 +14,7 @@ from db.session import Database
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from engine.backends.base import VersionSpec
 from engine.errors import ModelNotReadyError, NotFoundError
-from engine.values import ModelRef, ServingStatus, VersionRef
+from engine.values import ModelRef, ServingStatus, VersionRef, Viewer
 
 
 @dataclass(slots=True)
@@ -96,8 +96,8 @@ class Catalog:
         """Returns a version whatever project it belongs to; for work that was accepted before."""
         return self._versions.get(version_id)
 
-    def model(self, project_id: str, ref: ModelRef) -> CatalogModel:
-        """Finds a model that a project sees.
+    def model(self, viewer: Viewer, ref: ModelRef) -> CatalogModel:
+        """Finds a model that the viewer sees.
 
         Raises:
             NotFoundError: there is none.
@@ -106,8 +106,8 @@ class Catalog:
             found = self._models.get(ref.id)
         else:
             name = ref.name or ""
-            found = self._names.get((project_id, name)) or self._names.get((None, name))
-        if found is None or found.row.project_id not in (None, project_id) or found.row.deleted_at:
+            found = self._names.get((viewer.project_id, name)) or self._names.get((None, name))
+        if found is None or not _exists_for(viewer, found.row):
             member = "id" if ref.id is not None else "name"
             raise NotFoundError(
                 f"There is no model {(ref.id or ref.name)!r}.", path=("input", "model", member)
@@ -136,6 +136,12 @@ class Catalog:
             message = f"The model {model.row.name!r} has no version {wanted!r}."
             raise NotFoundError(message, path=("input", "version", member))
         return found
+
+
+def _exists_for(viewer: Viewer, row: ModelRow) -> bool:
+    """Tells whether a model is there, in the viewer's project or for all, and not hidden from its key."""
+    in_project = row.project_id in (None, viewer.project_id)
+    return in_project and row.deleted_at is None and viewer.sees(row.id)
 
 
 def require_ready(version: CatalogVersion) -> None:

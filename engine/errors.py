@@ -3,7 +3,8 @@
 ForetellError
 ├── RequestError                   the whole request is refused, before anything ran
 │   ├── UnauthenticatedError       UNAUTHENTICATED
-│   └── ForbiddenError             FORBIDDEN
+│   ├── ForbiddenError             FORBIDDEN
+│   └── TooManyAttemptsError       RATE_LIMITED
 ├── ExpectedError                  a mutation answers it in its payload's `errors`
 │   ├── InvalidInputError          INVALID_INPUT
 │   │   └── PayloadTooLargeError   PAYLOAD_TOO_LARGE
@@ -92,6 +93,13 @@ class ForbiddenError(RequestError):
     """The API key lacks a scope that this field needs."""
 
     code = "FORBIDDEN"
+
+
+class TooManyAttemptsError(RequestError):
+    """Too many wrong credentials came from this address: wait before you try again."""
+
+    code = ErrorCode.RATE_LIMITED
+    retryable = True
 
 
 class ExpectedError(ForetellError):

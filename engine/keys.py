@@ -1,43 +1,64 @@
-"""Keys: API keys and the projects they act for.
-
-A secret is `fk_`, 30 random base62 characters (178 bits) and a checksum of six, so that scanners
-find leaked ones and a mistyped one is refused without asking the database (the scheme of
-https://github.blog/engineering/behind-githubs-new-authentication-token-formats/). The database
-keeps its SHA-256: a secret of 178 random bits needs no slow hash.
-"""
+"""Keys: API keys and the projects they act for; making, rotating and revoking them."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
-import string
-import zlib
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.errors import UniqueViolationError
 from db.queries import keys as queries
 from db.session import Database
-from db.tables import ApiKeyRow, ProjectRow
+from db.tables import ApiKeyRow, ProjectRow, RetiredSecretRow
 from db.types import now
-from engine.errors import ConflictError, InvalidInputError, NotFoundError, UnauthenticatedError
-from engine.values import Scope, Viewer
+from engine.audit import OPERATOR, Action, Actor, actor_of, note
+from engine.bus.base import Bus
+from engine.errors import ConflictError, InvalidInputError, NotFoundError
+from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
+from engine.ids import global_id
+from engine.key_secrets import hash_of, new_secret, prefix_of
+from engine.values import KeyRequest, Scope, Viewer
 
-START = "fk_"
-RANDOM_LENGTH = 30
-CHECKSUM_LENGTH = 6
-PREFIX_LENGTH = len(START) + 8
-SECRET_LENGTH = len(START) + RANDOM_LENGTH + CHECKSUM_LENGTH
 MAX_NAME = 100
-ALPHABET = string.digits + string.ascii_letters
+MAX_MODELS = 100
+MAX_OVERLAP = timedelta(days=30)
+CREDENTIALS = "credentials"
+"""The topic that tells every process to look at once which credentials still work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A key that was made, now or by an earlier request with the same idempotency key.
+
+    The secret is known to the first request only: the database has no more than its hash.
+    """
+
+    row: ApiKeyRow
+    secret: str | None
+
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier request made it."""
+        return self.secret is None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A key with its new secret, and until when the one before works."""
+
+    row: ApiKeyRow
+    secret: str
+    previous_expires_at: datetime
 
 
 class Keys:
-    """Makes, revokes and recognises keys."""
+    """Makes, rotates and revokes keys; `bus` tells the processes that keep sockets open."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bus: Bus | None = None) -> None:
         self._database = database
+        self._bus = bus
 
     async def create_project(self, name: str, tier: str = "free") -> ProjectRow:
         """Stores a new project.
@@ -50,10 +71,10 @@ class Keys:
         try:
             async with self._database.write() as connection:
                 await queries.add_project(connection, row)
+                await note(connection, OPERATOR, Action.PROJECT_CREATED, row.name, project_id=row.id)
         except UniqueViolationError as error:
-            raise ConflictError(
-                f"There is a project {row.name!r} already.", path=("input", "name")
-            ) from error
+            message = f"There is a project {row.name!r} already."
+            raise ConflictError(message, path=("input", "name")) from error
         return row
 
     async def create(
@@ -63,27 +84,38 @@ class Keys:
         scopes: Iterable[Scope],
         expires_at: datetime | None = None,
         *,
-        granted_by: Viewer | None = None,
+        models: Iterable[str] | None = None,
     ) -> tuple[ApiKeyRow, str]:
-        """Stores a new key and returns it with its secret, which nothing can show again.
+        """Stores a new key for the operator and returns it with its secret, which nothing can show again.
 
         Raises:
-            InvalidInputError: the name or the scopes are empty, the expiry is past, or a scope is not
-                one that `granted_by` has: nobody hands out what it does not hold.
+            InvalidInputError: the name, the scopes or the models are empty, or the expiry is past.
         """
-        wanted = sorted(set(scopes))
-        missing = [] if granted_by is None else [scope for scope in wanted if scope not in granted_by.scopes]
-        if missing:
-            message = f"Your key can not grant {', '.join(missing)}: it has not got that itself."
-            raise InvalidInputError(message, path=("input", "scopes"), received=list(missing))
-        if not wanted:
-            raise InvalidInputError("A key needs at least one scope.", path=("input", "scopes"))
-        if expires_at is not None and expires_at <= now():
-            raise InvalidInputError("The expiry is in the past.", path=("input", "expiresAt"))
-        row, secret = _new_key(project_id, _checked_name(name), wanted, expires_at)
+        only = None if models is None else tuple(models)
+        row, secret = _new_key(project_id, KeyRequest(name, tuple(scopes), only, expires_at))
         async with self._database.write() as connection:
             await queries.add_key(connection, row)
+            await _note(connection, OPERATOR, Action.KEY_CREATED, row)
         return row, secret
+
+    async def grant(self, viewer: Viewer, wanted: KeyRequest, request_id: str) -> Granted:
+        """Stores a new key of the viewer's project; nobody hands out what it does not hold.
+
+        Raises:
+            InvalidInputError: as `create`, or the viewer lacks a scope, or sees fewer models.
+            IdempotencyKeyReusedError: the idempotency key stands for another request.
+        """
+        _require_held(viewer, wanted.scopes, wanted.models, path="scopes")
+        row, secret = _new_key(viewer.project_id, wanted)
+        try:
+            async with claiming(self._database, _claim(viewer, wanted, request_id), row.id) as connection:
+                await queries.add_key(connection, row)
+                await _note(connection, actor_of(viewer, request_id), Action.KEY_CREATED, row)
+        except AlreadyDoneError as done:
+            async with self._database.read() as connection:
+                (earlier,) = await queries.keys_by_id(connection, viewer.project_id, [done.result_id])
+            return Granted(earlier, None)
+        return Granted(row, secret)
 
     async def create_first(self, project_name: str, name: str) -> str | None:
         """Stores a project and a key with every scope, unless there is any key; returns its secret, or None.
@@ -100,90 +132,143 @@ class Keys:
                     await queries.add_project(connection, project)
                 elif await queries.count_keys(connection):  # another process had the lock until now
                     return None
-                row, secret = _new_key(project.id, name, list(Scope))
+                row, secret = _new_key(project.id, KeyRequest(name, tuple(Scope)))
                 await queries.add_key(connection, row)
+                await _note(connection, OPERATOR, Action.KEY_CREATED, row)
         except UniqueViolationError:
             return None
         return secret
 
-    async def revoke(self, project_id: str, key_id: str) -> ApiKeyRow:
-        """Revokes a key at once; one that is revoked already stays as it is.
+    async def rotate(
+        self,
+        project_id: str,
+        key_id: str,
+        overlap: timedelta,
+        *,
+        rotated_by: Viewer | None = None,
+        actor: Actor = OPERATOR,
+    ) -> Rotated:
+        """Gives a key a new secret; the one it has works on for the overlap, and then no more.
+
+        The key stays what it is: its id, scopes, models, limits, usage and expiry.
+
+        Raises:
+            NotFoundError: the project has no such key.
+            ConflictError: it was revoked, or has expired.
+            InvalidInputError: the overlap is longer than 30 days, or the key may do more than `rotated_by`.
+        """
+        if not timedelta() <= overlap <= MAX_OVERLAP:
+            most = int(MAX_OVERLAP.total_seconds())
+            raise InvalidInputError(
+                f"The overlap is from 0 to {most} seconds.",
+                path=("input", "overlapSeconds"),
+                constraint=f"minimum: 0, maximum: {most}",
+            )
+        secret, at = new_secret(), now()
+        async with self._database.write() as connection:
+            row = await queries.lock_key(connection, project_id, key_id)
+            if row is None:
+                raise _no_such_key()
+            if (reason := why_dead(row, at)) is not None:
+                raise ConflictError(reason, path=("input", "id"))
+            if rotated_by is not None:
+                _require_held(rotated_by, map(Scope, row.scopes), row.models, path="id")
+            retired = RetiredSecretRow(
+                prefix=row.prefix, api_key_id=row.id, secret_hash=row.secret_hash, expires_at=at + overlap
+            )
+            await queries.change_secret(connection, row.id, prefix_of(secret), hash_of(secret), at)
+            await queries.retire_secret(connection, retired, at)
+            rows = await queries.keys_by_id(connection, project_id, [key_id])
+            await _note(connection, actor, Action.KEY_ROTATED, rows[0])
+        self._tell()
+        return Rotated(rows[0], secret, retired.expires_at)
+
+    async def revoke(self, project_id: str, key_id: str, *, actor: Actor = OPERATOR) -> ApiKeyRow:
+        """Revokes a key at once, with all its secrets; one that is revoked already stays as it is.
 
         Raises:
             NotFoundError: the project has no such key.
         """
         async with self._database.write() as connection:
-            await queries.revoke_key(connection, project_id, key_id, now())
+            revoked = await queries.revoke_key(connection, project_id, key_id, now())
             rows = await queries.keys_by_id(connection, project_id, [key_id])
-        if not rows:
-            raise NotFoundError("There is no such API key.", path=("input", "id"))
+            if not rows:
+                raise _no_such_key()
+            if revoked:
+                await _note(connection, actor, Action.KEY_REVOKED, rows[0])
+        self._tell()
         return rows[0]
 
-    async def authenticate(self, secret: str) -> Viewer:
-        """Returns who a secret belongs to.
-
-        Raises:
-            UnauthenticatedError: it is no key of ours, or not any more.
-        """
-        if not is_well_formed(secret):
-            raise UnauthenticatedError("This is not an API key: keys start with fk_ and have 39 characters.")
-        async with self._database.read() as connection:
-            row = await queries.key_by_prefix(connection, secret[:PREFIX_LENGTH])
-        known = row.secret_hash if row is not None else bytes(32)
-        matches = hmac.compare_digest(known, _hash(secret))
-        if row is None or not matches:
-            raise UnauthenticatedError("There is no such API key.")
-        if row.revoked_at is not None:
-            raise UnauthenticatedError("This API key was revoked.")
-        if row.expires_at is not None and row.expires_at <= now():
-            raise UnauthenticatedError("This API key has expired.")
-        scopes = frozenset(Scope(scope) for scope in row.scopes)
-        return Viewer(row.project_id, row.id, row.name, scopes, row.expires_at)
+    def _tell(self) -> None:
+        if self._bus is not None:
+            self._bus.announce(CREDENTIALS, "changed")
 
 
-def new_secret() -> str:
-    """Returns a secret that was never there before."""
-    random = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    return START + random + _checksum(random)
-
-
-def is_well_formed(secret: str) -> bool:
-    """Tells whether a text can be a secret: its start, its length and its checksum are right."""
-    random = secret[len(START) : -CHECKSUM_LENGTH]
-    return (
-        len(secret) == SECRET_LENGTH
-        and secret.isascii()
-        and secret.startswith(START)
-        and hmac.compare_digest(secret[-CHECKSUM_LENGTH:], _checksum(random))
-    )
-
-
-def _new_key(
-    project_id: str, name: str, scopes: Iterable[Scope], expires_at: datetime | None = None
-) -> tuple[ApiKeyRow, str]:
+def _new_key(project_id: str, wanted: KeyRequest) -> tuple[ApiKeyRow, str]:
+    if not wanted.scopes:
+        raise InvalidInputError("A key needs at least one scope.", path=("input", "scopes"))
+    if wanted.models is not None and not 1 <= len(wanted.models) <= MAX_MODELS:
+        message = f"A key is for 1 to {MAX_MODELS} models; leave them out for all."
+        raise InvalidInputError(message, path=("input", "models"), constraint=f"maxItems: {MAX_MODELS}")
+    if wanted.expires_at is not None and wanted.expires_at <= now():
+        raise InvalidInputError("The expiry is in the past.", path=("input", "expiresAt"))
     secret = new_secret()
     row = ApiKeyRow(
         project_id=project_id,
-        name=name,
-        prefix=secret[:PREFIX_LENGTH],
-        secret_hash=_hash(secret),
-        scopes=[str(scope) for scope in scopes],
-        expires_at=expires_at,
+        name=_checked_name(wanted.name),
+        prefix=prefix_of(secret),
+        secret_hash=hash_of(secret),
+        scopes=[str(scope) for scope in sorted(set(wanted.scopes))],
+        models=None if wanted.models is None else sorted(set(wanted.models)),
+        expires_at=wanted.expires_at,
     )
     return row, secret
 
 
-def _checksum(random: str) -> str:
-    value = zlib.crc32(random.encode())
-    digits = ""
-    for _ in range(CHECKSUM_LENGTH):
-        value, digit = divmod(value, len(ALPHABET))
-        digits = ALPHABET[digit] + digits
-    return digits
+def _require_held(
+    viewer: Viewer, scopes: Iterable[Scope], models: Iterable[str] | None, *, path: str
+) -> None:
+    missing = sorted(set(scopes) - viewer.scopes)
+    if missing:
+        message = f"Your key can not grant {', '.join(missing)}: it has not got that itself."
+        raise InvalidInputError(message, path=("input", path), received=[str(scope) for scope in missing])
+    if viewer.models is not None and (models is None or not viewer.models.issuperset(models)):
+        where = "models" if path == "scopes" else path
+        message = "Your key can not grant more models than it has itself: name them."
+        raise InvalidInputError(message, path=("input", where), constraint="models")
 
 
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+def _claim(viewer: Viewer, wanted: KeyRequest, request_id: str) -> Claim:
+    key = wanted.idempotency_key
+    if key is None:
+        return Claim(viewer.project_id, "createApiKey", None, request_id)
+    check_key(key)
+    asked = asdict(wanted) | {"idempotency_key": None}
+    return Claim(viewer.project_id, "createApiKey", key, request_id, fingerprint(asked))
+
+
+def why_dead(row: ApiKeyRow, at: datetime, expires_at: datetime | None = None) -> str | None:
+    """Returns why a key, or a secret of it that ends earlier, does not work at a time; None if it does."""
+    if row.revoked_at is not None:
+        return "This API key was revoked."
+    ends = expires_at or row.expires_at
+    return "This API key has expired." if ends is not None and ends <= at else None
+
+
+async def _note(connection: AsyncConnection, actor: Actor, action: Action, row: ApiKeyRow) -> None:
+    await note(
+        connection,
+        actor,
+        action,
+        f"{row.prefix} {row.name}",
+        project_id=row.project_id,
+        subject_id=global_id("ApiKey", row.id),
+        details={"scopes": row.scopes, "models": row.models, "expiresAt": row.expires_at},
+    )
+
+
+def _no_such_key() -> NotFoundError:
+    return NotFoundError("There is no such API key.", path=("input", "id"))
 
 
 def _checked_name(name: str) -> str:

@@ -114,16 +114,16 @@ class Predictor:
             return Accepted(await self._earlier(viewer, earlier.result_id, request.wait_ms), replayed=True)
         return Accepted(run.row)
 
-    async def cancel(self, project_id: str, prediction_id: str) -> None:
+    async def cancel(self, viewer: Viewer, prediction_id: str) -> None:
         """Cancels a prediction wherever it runs, and returns when it is terminal or in two seconds.
 
         Raises:
-            NotFoundError: the project has no such prediction.
+            NotFoundError: the viewer sees no such prediction.
             ConflictError: it was terminal before.
         """
         async with self._database.write() as connection:
-            rows = await queries.by_id(connection, project_id, [prediction_id])
-            if not rows:
+            rows = await queries.by_id(connection, viewer.project_id, [prediction_id])
+            if not rows or not viewer.sees(rows[0].model_id):
                 raise NotFoundError("There is no such prediction.", path=("input", "id"))
             if PredictionStatus(rows[0].status).is_terminal:
                 raise ConflictError(f"The prediction is {rows[0].status} already.", path=("input", "id"))
@@ -134,7 +134,7 @@ class Predictor:
             await asyncio.wait([run.task], timeout=CANCEL_SECONDS)
         else:
             self._bus.announce(f"cancel:{rows[0].owner}", prediction_id)
-            await self._until_terminal(project_id, prediction_id, CANCEL_SECONDS)
+            await self._until_terminal(viewer.project_id, prediction_id, CANCEL_SECONDS)
 
     async def resume(self, abandoned: PredictionRow, *, max_attempts: int) -> None:
         """Takes over a prediction whose owner is gone: runs it again, or ends it where it may not be.
@@ -245,7 +245,7 @@ class Predictor:
             check_key(request.idempotency_key)
         if request.callback_url is not None:
             check_url(request.callback_url, self._allowed_hosts)
-        model = self._catalog.model(viewer.project_id, request.model)
+        model = self._catalog.model(viewer, request.model)
         served = self._serving.get(self._catalog.version(model, request.version))
         served.checker.check(request.data)
         if request.explain is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
@@ -22,6 +22,7 @@ from foretell.metrics.operations import CountedOperations
 from foretell.metrics.requests import RequestCounter
 from foretell.operators import operators_port
 from foretell.settings import Settings
+from resolvers.context import Services
 from schema import compiled, schema
 from schema.limits import DocumentLimits
 
@@ -71,8 +72,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
     limits = document_limits(settings)
 
-    async def who(headers: Mapping[str, str]) -> Viewer | None:
-        return await authenticate(app.state.services.keys, headers)
+    async def who(headers: Mapping[str, str], address: str) -> Viewer | None:
+        return await authenticate(app.state.services.authenticator, headers, address)
+
+    def revocation(viewer: Viewer) -> AbstractContextManager[asyncio.Event]:
+        services: Services = app.state.services
+        return services.revocations.watching(viewer)
 
     def make_context(session: Session) -> RequestContext:
         return RequestContext(
@@ -88,6 +93,7 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         page=graphiql.page if settings.graphiql else None,
         shutdown=app.state.shutdown,
         make_operations=partial(CountedOperations, metrics=app.state.metrics),
+        revocation=revocation,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.errors import UnauthenticatedError
-from engine.keys import Keys
+from engine.identity.authenticator import Authenticator
 from engine.values import Viewer
 
 
@@ -24,11 +24,14 @@ def credential(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-api-key", "").strip() or None
 
 
-async def authenticate(keys: Keys, headers: Mapping[str, str]) -> Viewer | None:
-    """Returns who sends a request; None when it carries no credential.
+async def authenticate(
+    authenticator: Authenticator, headers: Mapping[str, str], address: str
+) -> Viewer | None:
+    """Returns who sends a request from an address; None when it carries no credential.
 
     Raises:
         UnauthenticatedError: the credential is wrong, expired or revoked.
+        TooManyAttemptsError: too many wrong ones came from there.
     """
-    secret = credential(headers)
-    return None if secret is None else await keys.authenticate(secret)
+    found = credential(headers)
+    return None if found is None else await authenticator.viewer(found, address)

@@ -22,6 +22,8 @@ from engine.cache.memory import MemoryCache
 from engine.cache.redis import RedisCache
 from engine.catalog import Catalog
 from engine.definitions import ModelDefinition, read_definitions
+from engine.identity.authenticator import Authenticator
+from engine.identity.revocations import Revocations
 from engine.jobs.engine import Engine, LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
 from engine.jobs.shares import Shares
@@ -120,6 +122,11 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         links = await open_links(settings, database)
         jobs_engine = open_engine(settings)
         stack.push_async_callback(jobs_engine.close)
+        authenticator = Authenticator(database)
+        stack.push_async_callback(authenticator.last_used.write)
+        await stack.enter_async_context(_in_background(authenticator.last_used.run()))
+        revocations = Revocations(database, bus, lease_seconds=settings.lease_seconds)
+        await stack.enter_async_context(_in_background(revocations.run()))
         jobs = Foundation(database, bus, catalog, serving, storage, jobs_engine, links, hosts, observer)
         await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
@@ -127,7 +134,9 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             bus=bus,
             catalog=catalog,
             predictor=predictor,
-            keys=Keys(database),
+            keys=Keys(database, bus),
+            authenticator=authenticator,
+            revocations=revocations,
             jobs=Jobs.on(jobs),
             webhooks=Webhooks(database),
             runs=runs,

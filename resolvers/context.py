@@ -9,6 +9,8 @@ from db.session import Database
 from engine.bus.base import Bus
 from engine.catalog import Catalog
 from engine.errors import UnauthenticatedError
+from engine.identity.authenticator import Authenticator
+from engine.identity.revocations import Revocations
 from engine.jobs.service import Jobs
 from engine.keys import Keys
 from engine.predict import Predictor
@@ -27,6 +29,8 @@ class Services:
     catalog: Catalog
     predictor: Predictor
     keys: Keys
+    authenticator: Authenticator
+    revocations: Revocations
     jobs: Jobs
     webhooks: Webhooks
     runs: Runs
@@ -59,5 +63,6 @@ class Context:
 
     def renew_loaders(self) -> None:
         """Forgets what was read, for the next event of a subscription."""
-        project_id = self.viewer_or_none.project_id if self.viewer_or_none else ""
-        self.loaders = Loaders(self.services.database, project_id)
+        viewer = self.viewer_or_none
+        project_id, models = (viewer.project_id, viewer.models) if viewer else ("", None)
+        self.loaders = Loaders(self.services.database, project_id, models)

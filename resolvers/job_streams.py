@@ -65,6 +65,6 @@ async def results(context: Context, job_id: str, after: int) -> AsyncGenerator[P
 async def _job(context: Context, job_id: str) -> JobRow:
     async with context.services.database.read() as connection:
         rows = await queries.by_id(connection, context.viewer.project_id, [job_id])
-    if not rows:
+    if not rows or not context.viewer.sees(rows[0].model_id):
         raise NotFoundError("There is no such job.", path=("id",))
     return rows[0]

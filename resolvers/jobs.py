@@ -12,6 +12,7 @@ from engine.jobs.downloads import results_path
 from engine.values import BatchRequest
 from resolvers.context import Context
 from resolvers.loaders import JobCountOf, JobsOf
+from resolvers.sight import seen
 
 RESULTS_LIFETIME = timedelta(hours=1)
 
@@ -53,6 +54,7 @@ async def jobs_page(
 ) -> Page[JobRow]:
     """Returns a page of the project's jobs and tells the loaders of them."""
     sorting = queries.order(order, descending=descending)
+    wanted = seen(context.viewer, wanted)
     async with context.services.database.read() as connection:
         page = await queries.page(connection, context.viewer.project_id, wanted, sorting, window)
     for row in page.rows:
@@ -62,6 +64,7 @@ async def jobs_page(
 
 async def count_jobs(context: Context, wanted: JobFilter) -> int:
     """Counts the jobs that a page is a part of."""
+    wanted = seen(context.viewer, wanted)
     async with context.services.database.read() as connection:
         return await queries.count(connection, context.viewer.project_id, wanted)
 

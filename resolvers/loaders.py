@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import JobFilter, PredictionFilter
 from db.pages import Order, Page, Window
-from db.queries import jobs, keys, models, predictions, webhooks
+from db.queries import audit, jobs, keys, models, predictions, webhooks
 from db.session import Database
 from db.tables import (
     ApiKeyRow,
+    AuditRow,
     JobRow,
     ModelRow,
     ModelVersionRow,
@@ -105,27 +106,36 @@ class DeliveriesOf:
 
 
 class Loaders:
-    """The loaders of one operation, for the rows that one project sees."""
+    """The loaders of one operation, for the rows that one project sees.
 
-    def __init__(self, database: Database, project_id: str) -> None:
+    `seen` are the ids of the models that exist for the viewer's key; None: all.
+    """
+
+    def __init__(self, database: Database, project_id: str, seen: frozenset[str] | None = None) -> None:
         self._database = database
         self._project_id = project_id
+        self._seen = seen
         in_project = self._in_project
         self.project: DataLoader[str, ProjectRow | None] = self._by_id(keys.projects_by_id)
         self.api_key: DataLoader[str, ApiKeyRow | None] = self._by_id(in_project(keys.keys_by_id))
+        self.audit_event: DataLoader[str, AuditRow | None] = self._by_id(in_project(audit.by_id))
         self.keys_page: DataLoader[Window, Page[ApiKeyRow]] = _loader(self._keys_pages)
         self.key_count: DataLoader[str, int] = _loader(self._key_counts)
-        self.model: DataLoader[str, ModelRow | None] = self._by_id(in_project(models.models_by_id))
-        self.version: DataLoader[str, ModelVersionRow | None] = self._by_id(in_project(models.versions_by_id))
-        self.prediction: DataLoader[str, PredictionRow | None] = self._by_id(in_project(predictions.by_id))
-        self.job: DataLoader[str, JobRow | None] = self._by_id(in_project(jobs.by_id))
+        self.model: DataLoader[str, ModelRow | None] = self._by_id(in_project(models.models_by_id, "id"))
+        self.version: DataLoader[str, ModelVersionRow | None] = self._by_id(
+            in_project(models.versions_by_id, "model_id")
+        )
+        self.prediction: DataLoader[str, PredictionRow | None] = self._by_id(
+            in_project(predictions.by_id, "model_id")
+        )
+        self.job: DataLoader[str, JobRow | None] = self._by_id(in_project(jobs.by_id, "model_id"))
         self.running_items: DataLoader[str, int] = _loader(self._running_items)
         self.jobs_of: DataLoader[JobsOf, Page[JobRow]] = _loader(self._jobs_of)
         self.job_count: DataLoader[JobCountOf, int] = _loader(self._job_counts)
-        self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(in_project(webhooks.by_id))
+        self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(self._deliveries)
         self.deliveries_of: DataLoader[DeliveriesOf, Page[WebhookDeliveryRow]] = _loader(self._deliveries_of)
         self.delivery_count: DataLoader[tuple[str, str], int] = _loader(self._delivery_counts)
-        usage = UsageLoads(database, project_id)
+        usage = UsageLoads(database, project_id, seen)
         self.usage_of: DataLoader[UsageOf, Totals] = _loader(partial(_alike, usage.totals))
         self.durations_of: DataLoader[UsageOf, Durations] = _loader(partial(_alike, usage.durations))
         self.input: DataLoader[str, Any] = self._blob("input")
@@ -148,12 +158,33 @@ class Loaders:
         self.explanation.prime(row.id, row.explanation)
 
     def _in_project(
-        self, fetch: Callable[[AsyncConnection, str, Sequence[str]], Awaitable[Sequence[Row]]]
+        self,
+        fetch: Callable[[AsyncConnection, str, Sequence[str]], Awaitable[Sequence[Row]]],
+        its_model: str | None = None,
     ) -> Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Row]]]:
+        """Makes a fetch of the project's rows; `its_model` is the column with the id of a row's model."""
+
         async def fetch_mine(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[Row]:
-            return await fetch(connection, self._project_id, ids)
+            rows, seen = await fetch(connection, self._project_id, ids), self._seen
+            if its_model is None or seen is None:
+                return rows
+            return [row for row in rows if getattr(row, its_model) in seen]
 
         return fetch_mine
+
+    async def _deliveries(
+        self, connection: AsyncConnection, ids: Sequence[str]
+    ) -> Sequence[WebhookDeliveryRow]:
+        """Fetches deliveries; where only some models exist, those of their jobs and predictions."""
+        rows = await webhooks.by_id(connection, self._project_id, ids)
+        if self._seen is None:
+            return rows
+        found: set[str] = set()
+        for by_id, parents in ((jobs.by_id, "job_id"), (predictions.by_id, "prediction_id")):
+            wanted = [parent for row in rows if (parent := getattr(row, parents)) is not None]
+            fetch: Any = self._in_project(by_id, "model_id")
+            found.update(parent.id for parent in await fetch(connection, wanted))
+        return [row for row in rows if {row.job_id, row.prediction_id} & found]
 
     def _by_id(
         self, fetch: Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Row]]]

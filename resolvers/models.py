@@ -11,6 +11,7 @@ from engine.money import price_at
 from engine.values import ModelRef, VersionRef
 from resolvers.context import Context
 from resolvers.loaders import VersionsOf
+from resolvers.sight import seen_models
 
 
 async def model(context: Context, ref: ModelRef) -> ModelRow | None:
@@ -18,14 +19,15 @@ async def model(context: Context, ref: ModelRef) -> ModelRow | None:
     if ref.id is not None:
         return await context.loaders.model.load(ref.id)
     async with context.services.database.read() as connection:
-        return await queries.model_by_name(connection, context.viewer.project_id, ref.name or "")
+        found = await queries.model_by_name(connection, context.viewer.project_id, ref.name or "")
+    return found if found is not None and context.viewer.sees(found.id) else None
 
 
 async def models_page(
     context: Context, wanted: ModelFilter, order: str, descending: bool, window: Window
 ) -> Page[ModelRow]:
     """Returns a page of models and tells the loaders of them."""
-    sorting = queries.order(order, descending=descending)
+    sorting, wanted = queries.order(order, descending=descending), seen_models(context.viewer, wanted)
     async with context.services.database.read() as connection:
         page = await queries.models_page(connection, context.viewer.project_id, wanted, sorting, window)
     for row in page.rows:
@@ -35,6 +37,7 @@ async def models_page(
 
 async def count_models(context: Context, wanted: ModelFilter) -> int:
     """Counts the models that a page is a part of."""
+    wanted = seen_models(context.viewer, wanted)
     async with context.services.database.read() as connection:
         return await queries.count_models(connection, context.viewer.project_id, wanted)
 

@@ -15,6 +15,7 @@ from engine.predict import Accepted
 from engine.values import DisconnectPolicy, PredictRequest
 from resolvers.context import Context
 from resolvers.loaders import CountOf, PredictionsOf
+from resolvers.sight import seen
 
 
 async def predict(context: Context, request: PredictRequest) -> Accepted:
@@ -48,7 +49,7 @@ async def _while_there(context: Context, work: Coroutine[Any, Any, Accepted]) ->
 
 async def cancel(context: Context, prediction_id: str) -> PredictionRow:
     """Cancels a prediction as `Predictor.cancel` says, and returns it as it then is."""
-    await context.services.predictor.cancel(context.viewer.project_id, prediction_id)
+    await context.services.predictor.cancel(context.viewer, prediction_id)
     row = await context.loaders.prediction.load(prediction_id)
     assert row is not None
     return row
@@ -59,6 +60,7 @@ async def predictions_page(
 ) -> Page[PredictionRow]:
     """Returns a page of the project's predictions and tells the loaders of them."""
     sorting = queries.order(order, descending=descending, of_job=wanted.job_id is not None)
+    wanted = seen(context.viewer, wanted)
     async with context.services.database.read() as connection:
         page = await queries.page(connection, context.viewer.project_id, wanted, sorting, window)
     for row in page.rows:
@@ -68,6 +70,7 @@ async def predictions_page(
 
 async def count_predictions(context: Context, wanted: PredictionFilter) -> int:
     """Counts the predictions that a page is a part of."""
+    wanted = seen(context.viewer, wanted)
     async with context.services.database.read() as connection:
         return await queries.count(connection, context.viewer.project_id, wanted)
 

@@ -83,6 +83,6 @@ async def _replay(context: Context, row: PredictionRow, after: int) -> AsyncGene
 async def _prediction(context: Context, prediction_id: str) -> PredictionRow:
     async with context.services.database.read() as connection:
         rows = await queries.by_id(connection, context.viewer.project_id, [prediction_id])
-    if not rows:
+    if not rows or not context.viewer.sees(rows[0].model_id):
         raise NotFoundError("There is no such prediction.")
     return rows[0]

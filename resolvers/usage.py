@@ -15,6 +15,7 @@ from engine.usage.intervals import MAX_BUCKETS, Span, spans, too_many, unit_of, 
 from engine.usage.totals import Bucket, Durations, Group, Totals, bucket_key, buckets_of
 from engine.values import UsageDimension, UsageInterval
 from resolvers.context import Context
+from resolvers.sight import seen
 from resolvers.usage_loads import UsageOf
 
 COLUMNS = {
@@ -117,7 +118,7 @@ async def usage(
     Raises:
         InvalidInputError: there would be more than 1,000 buckets, or hours of more than seven days.
     """
-    wanted = _whole(wanted)
+    wanted = _whole(seen(context.viewer, wanted))
     intervals, unit = spans(interval, wanted.since, wanted.until), unit_of(interval)
     by = tuple(COLUMNS[dimension] for dimension in dict.fromkeys(dimensions))
     limit = MAX_BUCKETS * DAYS_IN_A_MONTH

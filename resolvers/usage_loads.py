@@ -34,15 +34,16 @@ class UsageOf:
 
 
 class UsageLoads:
-    """Reads usage for one project."""
+    """Reads usage for one project, of those models only that are named, if any are."""
 
-    def __init__(self, database: Database, project_id: str) -> None:
+    def __init__(self, database: Database, project_id: str, models: frozenset[str] | None) -> None:
         self._database = database
         self._project_id = project_id
+        self._models = None if models is None else tuple(sorted(models))
 
     async def totals(self, alike: Alike, ids: Sequence[str]) -> list[Totals]:
         """Returns the totals of each id."""
-        kind, wanted = alike[0], _filter(alike, ids)
+        kind, wanted = alike[0], self._filter(alike, ids)
         async with self._database.read() as connection:
             rows = await queries.sums(connection, self._project_id, wanted, (kind,), None, MOST_ROWS)
         found = {row_id: Totals() for row_id in ids}
@@ -52,7 +53,7 @@ class UsageLoads:
 
     async def durations(self, alike: Alike, ids: Sequence[str]) -> list[Durations]:
         """Returns the durations of each id."""
-        kind, wanted = alike[0], _filter(alike, ids)
+        kind, wanted = alike[0], self._filter(alike, ids)
         async with self._database.read() as connection:
             rows = await queries.sketches(connection, self._project_id, wanted, (kind,), None)
         found = {row_id: Durations() for row_id in ids}
@@ -60,16 +61,15 @@ class UsageLoads:
             found[getattr(row, kind)].add(row)
         return [found[row_id] for row_id in ids]
 
-
-def _filter(alike: Alike, ids: Sequence[str]) -> UsageFilter:
-    kind, span = alike
-    since, until = span or EVER
-    only = {kind: tuple(ids)}
-    return UsageFilter(
-        since,
-        until,
-        model_id=only.get("model_id"),
-        model_version_id=only.get("model_version_id"),
-        api_key_id=only.get("api_key_id"),
-        job_id=only.get("job_id"),
-    )
+    def _filter(self, alike: Alike, ids: Sequence[str]) -> UsageFilter:
+        kind, span = alike
+        since, until = span or EVER
+        only = {kind: tuple(ids)}
+        return UsageFilter(
+            since,
+            until,
+            model_id=only.get("model_id", self._models),
+            model_version_id=only.get("model_version_id"),
+            api_key_id=only.get("api_key_id"),
+            job_id=only.get("job_id"),
+        )

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from db.pages import Page, Window
 from db.tables import WebhookDeliveryRow
+from engine.errors import NotFoundError
 from resolvers.context import Context
 from resolvers.loaders import DeliveriesOf
 
 
 async def redeliver(context: Context, delivery_id: str) -> WebhookDeliveryRow:
-    """Makes a delivery of the project due again."""
+    """Makes a delivery of the project due again.
+
+    Raises:
+        NotFoundError: the viewer sees no such delivery.
+    """
+    if context.viewer.models is not None and await context.loaders.delivery.load(delivery_id) is None:
+        raise NotFoundError("There is no such delivery.", path=("input", "id"))
     return await context.services.webhooks.redeliver(context.viewer.project_id, delivery_id)
 
 

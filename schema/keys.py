@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
@@ -11,10 +11,17 @@ from db.tables import ApiKeyRow, ProjectRow
 from engine import values
 from resolvers import keys as resolvers
 from schema.access import ANYONE, Info, field
+from schema.directives import ListSize
 from schema.enums import Scope
 from schema.nodes import Node, global_id, node_type, shaped
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, window
 from schema.usage import USAGE, Range, UsageTotals, usage_of
+
+if TYPE_CHECKING:
+    from schema.models import Model
+
+MODELS = 5
+"""How many models a key that is for some of them is taken to have, in an operation's cost."""
 
 
 @node_type
@@ -29,6 +36,7 @@ class ApiKey(Node):
     last_used_at: datetime | None = strawberry.field(description="When it was used last, to the minute.")
     expires_at: datetime | None = strawberry.field(description="When it stops working; null is never.")
     revoked_at: datetime | None = strawberry.field(description="When it was revoked.")
+    rotated_at: datetime | None = strawberry.field(description="When it got the secret it has now.")
 
     @classmethod
     def from_row(cls, row: ApiKeyRow) -> Self:
@@ -43,7 +51,19 @@ class ApiKey(Node):
             last_used_at=row.last_used_at,
             expires_at=row.expires_at,
             revoked_at=row.revoked_at,
+            rotated_at=row.rotated_at,
         )
+
+    @field(
+        ANYONE,
+        "The models that exist for it, at most 100; null is all that the project sees.",
+        directives=[ListSize(assumed_size=MODELS)],
+    )
+    async def models(self, info: Info) -> list[Annotated[Model, strawberry.lazy("schema.models")]] | None:
+        """Loads its models."""
+        if self.row.models is None:
+            return None
+        return [shaped("Model", row) for row in await resolvers.models_of(info.context, self.row.models)]
 
     @field(Scope.USAGE_READ, "What the project's predictions that it asked for used.", directives=USAGE)
     async def usage(self, info: Info, range: Range) -> UsageTotals | None:

@@ -16,6 +16,7 @@ from resolvers import models as model_resolvers
 from resolvers import usage as usage_resolvers
 from resolvers.context import Context
 from schema.access import ANYONE, Info, Needed, field, require
+from schema.audit import AuditEvent, AuditFilterArgument, events_page
 from schema.directives import Cost, ListSize
 from schema.enums import Scope, UsageDimension, UsageInterval
 from schema.job_lists import JobFilterArgument, JobOrder, jobs_page
@@ -59,6 +60,7 @@ NODES: Mapping[str, tuple[Needed, Read]] = {
     "ApiKey": (Scope.KEYS_ADMIN, _loaded("api_key")),
     "Project": (ANYONE, _own_project),
     "Viewer": (ANYONE, _viewer),
+    "AuditEvent": (Scope.KEYS_ADMIN, _loaded("audit_event")),
     "WebhookDelivery": (Scope.JOBS_READ, _loaded("delivery")),
 }
 
@@ -167,6 +169,23 @@ class Query:
     ) -> Connection[Job] | None:
         """Loads a page of jobs."""
         return await jobs_page(info, filter, order_by, (first, after, last, before))
+
+    @field(
+        Scope.KEYS_ADMIN,
+        "Who changed what in the project, newest first: keys, models, aliases, budgets and more.",
+        directives=CONNECTION,
+    )
+    async def audit_events(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        filter: AuditFilterArgument = strawberry.UNSET,
+    ) -> Connection[AuditEvent] | None:
+        """Loads a page of changes."""
+        return await events_page(info, filter, (first, after, last, before))
 
     @field(
         Scope.USAGE_READ,

@@ -67,6 +67,8 @@ async def count_models(connection: AsyncConnection, project_id: str, wanted: Mod
 
 def _filtered(statement: Select[Any], project_id: str, wanted: ModelFilter) -> Select[Any]:
     statement = statement.where(visible(project_id))
+    if wanted.id is not None:
+        statement = statement.where(models.c.id.in_(wanted.id))
     if wanted.task is not None:
         statement = statement.where(models.c.task.in_(wanted.task))
     if wanted.status is not None:

@@ -3,7 +3,7 @@
 from db.tables.audit import AuditRow
 from db.tables.idempotency import IdempotencyRow
 from db.tables.jobs import ChunkRow, JobRow, UploadRow
-from db.tables.keys import ApiKeyRow, ProjectRow
+from db.tables.keys import ApiKeyRow, ProjectRow, RetiredSecretRow
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow, RegistryRow
 from db.tables.predictions import PredictionRow
 from db.tables.secrets import SecretRow
@@ -23,6 +23,7 @@ __all__ = [
     "PriceRow",
     "ProjectRow",
     "RegistryRow",
+    "RetiredSecretRow",
     "RollupRow",
     "SecretRow",
     "UploadRow",

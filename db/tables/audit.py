@@ -9,7 +9,7 @@ from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from db.tables.base import id_field, reference, table_of
-from db.types import Json, Time, now
+from db.types import Id, Json, Time, now
 
 
 class AuditRow(SQLModel, table=True):
@@ -22,8 +22,12 @@ class AuditRow(SQLModel, table=True):
     project_id: str | None = reference("project.id", nullable=True)
     at: datetime = Field(default_factory=now, sa_type=Time)
     actor: str = Field(max_length=100)
+    # The key that asked for it, and the global id of what was changed, where there are any.
+    actor_id: str | None = Field(default=None, sa_type=Id)
     action: str = Field(max_length=64)
     subject: str = Field(max_length=200)
+    subject_id: str | None = Field(default=None, max_length=100)
+    request_id: str | None = Field(default=None, max_length=128)
     details: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from db.tables.base import id_field, reference, table_of
@@ -36,11 +36,27 @@ class ApiKeyRow(SQLModel, table=True):
     prefix: str = Field(max_length=16, unique=True)
     secret_hash: bytes = Field(sa_type=LargeBinary)
     scopes: list[str] = Field(sa_type=Json)
+    # The ids of the models that exist for it; without, all that the project sees.
+    models: list[str] | None = Field(default=None, sa_type=Json)
     created_at: datetime = Field(default_factory=now, sa_type=Time)
     last_used_at: datetime | None = Field(default=None, sa_type=Time)
     expires_at: datetime | None = Field(default=None, sa_type=Time)
     revoked_at: datetime | None = Field(default=None, sa_type=Time)
+    rotated_at: datetime | None = Field(default=None, sa_type=Time)
+
+
+class RetiredSecretRow(SQLModel, table=True):
+    """A secret that a key had before its last rotation, and still has for a while."""
+
+    __tablename__ = "retired_secret"
+    __table_args__ = (Index("ix_retired_secret_key", "api_key_id"),)
+
+    prefix: str = Field(max_length=16, primary_key=True)
+    api_key_id: str = reference("api_key.id")
+    secret_hash: bytes = Field(sa_type=LargeBinary)
+    expires_at: datetime = Field(sa_type=Time)
 
 
 projects = table_of(ProjectRow)
 api_keys = table_of(ApiKeyRow)
+retired_secrets = table_of(RetiredSecretRow)

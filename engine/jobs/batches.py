@@ -93,7 +93,7 @@ class Batches:
         return job, False
 
     def _served(self, viewer: Viewer, request: BatchRequest) -> Served:
-        model = self._catalog.model(viewer.project_id, request.model)
+        model = self._catalog.model(viewer, request.model)
         served = self._serving.get(self._catalog.version(model, request.version))
         if request.explain is not None:
             check_explainable(served.version.spec, PredictionData("tabular", {"records": []}))

@@ -119,11 +119,11 @@ async def find_job(database: Database, viewer: Viewer, job_id: str) -> JobRow:
     """Returns a job of the viewer's project.
 
     Raises:
-        NotFoundError: the project has no such job.
+        NotFoundError: the viewer sees no such job.
     """
     async with database.read() as connection:
         rows = await queries.by_id(connection, viewer.project_id, [job_id])
-    if not rows:
+    if not rows or not viewer.sees(rows[0].model_id):
         raise NotFoundError("There is no such job.", path=("input", "id"))
     return rows[0]
 

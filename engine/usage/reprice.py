@@ -21,6 +21,7 @@ from db.queries import usage as queries
 from db.queries import usage_prices as price_queries
 from db.session import Database
 from db.tables import AuditRow, PriceRow
+from engine.audit import Action
 from engine.money import Cost, charge, price_at
 from engine.usage.intervals import whole_hours
 from engine.usage.ledger import Folding, day_of
@@ -66,7 +67,9 @@ async def reprice(
     """
     whole_hours(since, until)
     repriced = Repriced()
-    note = AuditRow(project_id=project_id, actor=actor, action="usage.reprice", subject=version_id or "all")
+    note = AuditRow(
+        project_id=project_id, actor=actor, action=Action.USAGE_REPRICED, subject=version_id or "all"
+    )
     after: tuple[datetime, str] | None = None
     prices: dict[str, Sequence[PriceRow]] = {}
     while True:

@@ -11,13 +11,14 @@ import typer
 
 from db.pages import Window
 from db.queries import keys as queries
+from db.queries import models as model_queries
 from db.session import Database
-from db.tables import ApiKeyRow
+from db.tables import ApiKeyRow, ProjectRow
 from db.types import now
 from engine.keys import Keys
 from engine.values import Scope
 from foretell.cli.failures import CommandError
-from foretell.cli.opened import migrated_database, project_named
+from foretell.cli.opened import migrated_database, project_named, told_bus
 from foretell.cli.output import moment, note, show_table
 
 PAGE = 100
@@ -39,19 +40,36 @@ def create(
         ),
     ] = None,
     admin: Annotated[bool, typer.Option("--admin", help="It may do everything.")] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="A model that exists for it, by name; repeatable. All, if left out."),
+    ] = None,
     days: Annotated[
         int | None, typer.Option("--days", min=1, help="Days until it expires; never, if left out.")
     ] = None,
 ) -> None:
     """Make a key. Its secret is printed once, alone on stdout."""
     scopes = list(Scope) if admin else scope or CLIENT_SCOPES
-    asyncio.run(_create(project, name, scopes, days))
+    asyncio.run(_create(project, name, scopes, model, days))
 
 
 @app.command("list")
 def list_all(project: Project = "default") -> None:
     """List the keys of a project, newest first."""
     asyncio.run(_list(project))
+
+
+@app.command("rotate")
+def rotate(
+    prefix: Annotated[str, typer.Argument(help="The start of the key, as `list` shows it.")],
+    project: Project = "default",
+    overlap_hours: Annotated[
+        int,
+        typer.Option("--overlap-hours", min=0, max=720, help="How long the secret it has works on."),
+    ] = 24,
+) -> None:
+    """Give a key a new secret, printed once, alone on stdout; the one it has works on for a while."""
+    asyncio.run(_rotate(project, prefix, timedelta(hours=overlap_hours)))
 
 
 @app.command("revoke")
@@ -63,13 +81,24 @@ def revoke(
     asyncio.run(_revoke(project, prefix))
 
 
-async def _create(project: str, name: str, scopes: Sequence[Scope], days: int | None) -> None:
+async def _create(
+    project: str, name: str, scopes: Sequence[Scope], models: Sequence[str] | None, days: int | None
+) -> None:
     async with migrated_database() as database:
         owner = await project_named(database, project)
         expires_at = None if days is None else now() + timedelta(days=days)
-        row, secret = await Keys(database).create(owner.id, name, scopes, expires_at)
+        only = [await _model_id(database, owner, model) for model in models] if models else None
+        row, secret = await Keys(database).create(owner.id, name, scopes, expires_at, models=only)
     note(f"Made the key {row.name} for {project}: {', '.join(row.scopes)}. It is shown this once:")
     typer.echo(secret)
+
+
+async def _model_id(database: Database, owner: ProjectRow, name: str) -> str:
+    async with database.read() as connection:
+        found = await model_queries.model_by_name(connection, owner.id, name)
+    if found is None:
+        raise CommandError(f"The project {owner.name} sees no model {name!r}: `foretell models list`.")
+    return found.id
 
 
 async def _list(project: str) -> None:
@@ -91,16 +120,28 @@ async def _list(project: str) -> None:
     )
 
 
+async def _rotate(project: str, prefix: str, overlap: timedelta) -> None:
+    async with migrated_database() as database, told_bus() as bus:
+        row = await _key(database, project, prefix)
+        rotated = await Keys(database, bus).rotate(row.project_id, row.id, overlap)
+    until = moment(rotated.previous_expires_at)
+    note(f"Rotated the key {row.name}: {row.prefix}… works until {until}. The new one is shown this once:")
+    typer.echo(rotated.secret)
+
+
 async def _revoke(project: str, prefix: str) -> None:
-    async with migrated_database() as database:
-        owner = await project_named(database, project)
-        found = [row for row in await _all_keys(database, owner.id) if row.prefix == prefix.rstrip("…")]
-        if not found:
-            raise CommandError(
-                f"The project {project} has no key {prefix}: `foretell keys list` shows its keys."
-            )
-        row = await Keys(database).revoke(owner.id, found[0].id)
+    async with migrated_database() as database, told_bus() as bus:
+        key = await _key(database, project, prefix)
+        row = await Keys(database, bus).revoke(key.project_id, key.id)
     typer.echo(f"Revoked the key {row.name} ({row.prefix}…) at {moment(row.revoked_at)}.")
+
+
+async def _key(database: Database, project: str, prefix: str) -> ApiKeyRow:
+    owner = await project_named(database, project)
+    found = [row for row in await _all_keys(database, owner.id) if row.prefix == prefix.rstrip("…")]
+    if not found:
+        raise CommandError(f"The project {project} has no key {prefix}: `foretell keys list` shows its keys.")
+    return found[0]
 
 
 async def _all_keys(database: Database, project_id: str) -> list[ApiKeyRow]:

@@ -9,9 +9,10 @@ from db.migrate import current_revision, newest_revision
 from db.queries import keys as queries
 from db.session import Database
 from db.tables import ProjectRow
+from engine.bus.base import Bus
 from foretell.cli.failures import CommandError
 from foretell.configuration import load_settings
-from foretell.lifespan import open_database
+from foretell.lifespan import open_bus, open_database
 
 
 @asynccontextmanager
@@ -39,6 +40,17 @@ async def migrated_database() -> AsyncIterator[Database]:
                 f"The database is at {at}, not at {newest_revision()}: run `foretell migrate` first."
             )
         yield database
+
+
+@asynccontextmanager
+async def told_bus() -> AsyncIterator[Bus]:
+    """Opens the bus of the settings: what a command says on it, servers that share a Redis hear at once."""
+    bus = open_bus(load_settings())
+    await bus.open()
+    try:
+        yield bus
+    finally:
+        await bus.close()
 
 
 async def project_named(database: Database, name: str) -> ProjectRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -28,17 +29,17 @@ class Endings:
 
     async def wait(self, viewer: Viewer | None) -> Ending:
         """Return once the caller's connections have to end."""
-        revoked = self.revocation(viewer) if self.revocation and viewer else None
-        waits = {asyncio.create_task(self.shutdown.wait()): Ending.SHUTDOWN}
-        if revoked:
-            waits[asyncio.create_task(revoked.wait())] = Ending.REVOKED
-        try:
-            done, _ = await asyncio.wait(
-                waits, timeout=seconds_left(viewer), return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            for task in waits:
-                task.cancel()
+        with self.revocation(viewer) if self.revocation and viewer else nullcontext() as revoked:
+            waits = {asyncio.create_task(self.shutdown.wait()): Ending.SHUTDOWN}
+            if revoked:
+                waits[asyncio.create_task(revoked.wait())] = Ending.REVOKED
+            try:
+                done, _ = await asyncio.wait(
+                    waits, timeout=seconds_left(viewer), return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                for task in waits:
+                    task.cancel()
         return next((waits[task] for task in done), Ending.EXPIRED)
 
 

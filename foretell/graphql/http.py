@@ -108,11 +108,11 @@ class HTTPTransport:
             raise Refused(f"Accept {GRAPHQL_RESPONSE}, {JSON} or {EVENT_STREAM}.", status=406)
         if request.method == "POST":
             require_json(request)
-        viewer = await self.operations.viewer(request.headers)
+        address = request.client.host if request.client else ""
+        viewer = await self.operations.viewer(request.headers, address)
         if viewer is None and not self.operations.public_fields:
             raise unauthenticated(NO_CREDENTIAL)
         asked = await self._read(request)
-        address = request.client.host if request.client else ""
         streaming = accepted.media_type == EVENT_STREAM
         session = Session(viewer, ours, address, "sse" if streaming else "http")
         if streaming:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import aclosing
+from math import ceil
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from engine.errors import UnauthenticatedError
+from engine.errors import TooManyAttemptsError, UnauthenticatedError
 from engine.values import Viewer
 from foretell.graphql.documents import PersistedDocuments
 from foretell.graphql.requests import OperationRequest, Refused
@@ -57,12 +58,15 @@ class Operations:
         self.public_fields = frozenset(public_fields)
         self._detached: set[asyncio.Task[Any]] = set()
 
-    async def viewer(self, headers: Mapping[str, str]) -> Viewer | None:
-        """Return who the headers name; None when they name nobody. Raises Refused (401)."""
+    async def viewer(self, headers: Mapping[str, str], address: str) -> Viewer | None:
+        """Return who the headers name; None when they name nobody. Raises Refused (401, 429)."""
         try:
-            return await self.authenticate(headers)
+            return await self.authenticate(headers, address)
         except UnauthenticatedError as error:
             raise unauthenticated(error.message) from error
+        except TooManyAttemptsError as error:
+            wait = {"Retry-After": str(ceil(error.retry_after_seconds or 1))}
+            raise Refused(error.message, code=error.code, status=429, headers=wait) from error
 
     async def text(self, request: OperationRequest, limits: DocumentLimits) -> str:
         """Return the text of the document to run. Raises Refused, 413 when it is too long."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import uuid4
@@ -42,17 +43,17 @@ class Context(OperationContext, Protocol):
         """Forget what was loaded; called between the events of a subscription."""
 
 
-Authenticate = Callable[[Mapping[str, str]], Awaitable[Viewer | None]]
-"""Reads a credential from headers (names in lower case): None when there is none.
+Authenticate = Callable[[Mapping[str, str], str], Awaitable[Viewer | None]]
+"""Reads a credential from headers (names in lower case) that came from an address: None when there is none.
 
-It raises UnauthenticatedError for one that is wrong.
+It raises UnauthenticatedError for one that is wrong, TooManyAttemptsError when too many were.
 """
 
 MakeContext = Callable[[Session], Context]
 """Makes the context of one operation."""
 
-Revocation = Callable[[Viewer], asyncio.Event]
-"""Returns the event that is set when the caller's credential is revoked."""
+Revocation = Callable[[Viewer], AbstractContextManager[asyncio.Event]]
+"""Lends the event that is set when the caller's credential is revoked."""
 
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 

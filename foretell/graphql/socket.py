@@ -162,9 +162,10 @@ class Socket:
         self.initialised = True
         given = {key.lower(): value for key, value in parameters.items() if isinstance(value, str)}
         try:
-            viewer = await self.operations.viewer({**self.websocket.headers, **given})
+            viewer = await self.operations.viewer({**self.websocket.headers, **given}, self.session.address)
         except Refused as refused:
-            raise Close(FORBIDDEN, str(refused)) from refused
+            code = TRY_AGAIN_LATER if refused.status == 429 else FORBIDDEN
+            raise Close(code, str(refused)) from refused
         if viewer is None:
             raise Close(FORBIDDEN, NO_CREDENTIAL)
         self.session = replace(self.session, viewer=viewer)

@@ -20,7 +20,7 @@ from engine.serving import Serving
 from engine.values import BackendKind, ModelRef, ModelTask
 from tests.engine import onnx_files
 from tests.engine.specs import embedded
-from tests.engine.workshop import KIND, ToldBackend, told
+from tests.engine.workshop import KIND, NOBODY, ToldBackend, told
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Loading:
 
     def status(self, name: str) -> str:
         """Returns the status of a model as this process knows it."""
-        return self.catalog.model("nobody", ModelRef(name=name)).row.status
+        return self.catalog.model(NOBODY, ModelRef(name=name)).row.status
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from engine.errors import ModelError, ModelNotReadyError
 from engine.registry import Registry
 from engine.revision import changing_registry
 from engine.values import ModelRef, ServingStatus
-from tests.engine.workshop import KIND, Process, ToldBackend, Workshop, opened_workshop, request, told
+from tests.engine.workshop import KIND, NOBODY, Process, ToldBackend, Workshop, opened_workshop, request, told
 
 
 class Watched(ToldBackend):
@@ -53,7 +53,7 @@ async def workshop(any_database: Database, backend: Watched) -> AsyncIterator[Wo
 
 
 def version_in(process: Process, name: str) -> CatalogVersion:
-    model = process.catalog.model("nobody", ModelRef(name=name))
+    model = process.catalog.model(NOBODY, ModelRef(name=name))
     return process.catalog.version(model, None)
 
 

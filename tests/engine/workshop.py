@@ -43,6 +43,8 @@ from engine.values import (
 )
 from tests.engine.specs import number_schema, tabular
 
+NOBODY = Viewer("0" * 32, None, "nobody", frozenset())
+"""Somebody of no project, who sees what is there for all."""
 KIND = BackendKind.OPEN_INFERENCE
 """The kind under which the told backend is registered in tests."""
 

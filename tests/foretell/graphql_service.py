@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -200,12 +200,12 @@ class Service:
             authenticate=self.authenticate,
             make_context=self.context,
             shutdown=self.shutdown,
-            revocation=lambda viewer: self.revoked,
+            revocation=lambda viewer: nullcontext(self.revoked),
             **self.options,
         )
         self.app = Starlette(routes=self.endpoint.routes("/graphql"))
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Viewer | None:
+    async def authenticate(self, headers: Mapping[str, str], address: str) -> Viewer | None:
         credential = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key")
         if not credential:
             return None

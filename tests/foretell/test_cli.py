@@ -8,13 +8,13 @@ import pytest
 from typer.testing import Result
 
 from db.migrate import newest_revision
-from engine.keys import is_well_formed
+from engine.key_secrets import is_well_formed
 from foretell import __version__
 from tests.foretell.commands import ROOT, foretell
 
 COMMANDS = [
     "serve", "migrate", "schema", "projects create", "projects list", "projects retention", "keys create",
-    "keys list", "keys revoke", "models list", "models apply", "usage verify", "usage reprice",
+    "keys list", "keys rotate", "keys revoke", "models list", "models apply", "usage verify", "usage reprice",
     "usage export", "predict", "worker", "batch submit", "jobs watch", "jobs results",
 ]  # fmt: skip
 
@@ -132,6 +132,33 @@ def test_an_admin_key_may_do_everything_and_others_what_they_are_given(run: Run)
     assert re.search(r"root\s+active\s+all", listed)
     assert re.search(r"reader\s+active\s+JOBS_READ USAGE_READ", listed)
     assert wrong.exit_code == 2
+
+
+def test_a_key_is_rotated_and_its_new_secret_printed_alone(run: Run) -> None:
+    run("projects", "create", "default")
+    old = run("keys", "create", "ci").stdout.strip()
+
+    rotated = run("keys", "rotate", old[:11], "--overlap-hours", "1")
+    again = run("keys", "rotate", old[:11])
+
+    new = rotated.stdout.strip()
+    assert is_well_formed(new)
+    assert new != old
+    assert f"{old[:11]}… works until" in rotated.stderr
+    assert f"{new[:11]}…   ci     active" in run("keys", "list").stdout
+    assert again.exit_code == 1
+
+
+def test_a_key_is_made_for_a_model_that_is_there(run: Run) -> None:
+    run("projects", "create", "default")
+    run("models", "apply", str(ROOT / "foretell" / "embedded" / "models.toml"))
+
+    made = run("keys", "create", "ci", "--model", "diabetes", "--model", "storyteller")
+    none = run("keys", "create", "ci", "--model", "nothing")
+
+    assert is_well_formed(made.stdout.strip())
+    assert none.exit_code == 1
+    assert none.stderr.startswith("Error: The project default sees no model 'nothing'")
 
 
 def test_more_keys_than_a_page_are_all_listed(run: Run) -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from engine.keys import is_well_formed
+from engine.key_secrets import is_well_formed
 from foretell.cli import app
 from tests.foretell.commands import ROOT, foretell, serving
 

@@ -54,9 +54,11 @@ class Graph:
         row = await Keys(self.database).create_project(project)
         return await self.colleague(row.id, scopes)
 
-    async def colleague(self, project_id: str, scopes: Sequence[Scope]) -> Caller:
-        """Makes another key of a project."""
-        key, secret = await Keys(self.database).create(project_id, "key", scopes)
+    async def colleague(
+        self, project_id: str, scopes: Sequence[Scope] = tuple(Scope), models: Sequence[str] | None = None
+    ) -> Caller:
+        """Makes another key of a project, for some models only if they are given by their ids."""
+        key, secret = await Keys(self.database).create(project_id, "key", scopes, models=models)
         return Caller(project_id, key.id, secret)
 
     async def answer(self, caller: Caller, document: str, **variables: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from db.tables import ApiKeyRow, JobRow, ModelVersionRow, PredictionRow, WebhookDeliveryRow
+from db.tables import ApiKeyRow, AuditRow, JobRow, ModelVersionRow, PredictionRow, WebhookDeliveryRow
 from db.types import now
 from engine.usage import ledger
 from engine.usage.ledger import Folding
@@ -58,13 +58,17 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     deliveries = [_delivery(caller, *pair) for pair in zip(jobs, predictions, strict=False)]
     for its_model, its_version in zip(models, versions, strict=True):
         its_model.default_version_id = its_version.id
-    await graph.add(*keys, *models)
+    for key, its_model in zip(keys, models, strict=True):
+        key.models = [its_model.id]
+    changes = [_change(caller, key) for key in keys]
+    await graph.add(*keys, *models, *changes)
     await graph.add(*versions)
     await graph.add(*map(_price, versions), *jobs)
     await graph.add(*predictions, *deliveries)
     await _book(graph, predictions)
     return {
         "ApiKey": [global_id("ApiKey", row.id) for row in keys],
+        "AuditEvent": [global_id("AuditEvent", row.id) for row in changes],
         "Job": [global_id("Job", row.id) for row in jobs],
         "Model": [global_id("Model", row.id) for row in models],
         "ModelVersion": [global_id("ModelVersion", row.id) for row in versions],
@@ -91,6 +95,20 @@ def _key(caller: Caller, number: int) -> ApiKeyRow:
         last_used_at=now(),
         expires_at=now(),
         revoked_at=now(),
+        rotated_at=now(),
+    )
+
+
+def _change(caller: Caller, key: ApiKeyRow) -> AuditRow:
+    return AuditRow(
+        project_id=caller.project_id,
+        actor=f"key {key.name}",
+        actor_id=key.id,
+        action="api_key.created",
+        subject=key.name,
+        subject_id=global_id("ApiKey", key.id),
+        request_id="request",
+        details={"scopes": key.scopes},
     )
 
 

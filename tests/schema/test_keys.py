@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from engine.keys import is_well_formed
+from engine.key_secrets import is_well_formed
 from engine.values import Scope
 from schema.nodes import global_id
 from tests.schema.graph import Caller, Graph
@@ -15,6 +15,8 @@ from tests.schema.graph import Caller, Graph
 CREATE = """mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) {
   apiKey { id name prefix scopes expiresAt revokedAt } secret
   errors { __typename code path ... on InvalidInputError { received } } } }"""
+ROTATE = """mutation ($input: RotateApiKeyInput!) { rotateApiKey(input: $input) {
+  apiKey { id prefix rotatedAt } secret previousExpiresAt errors { code path } } }"""
 REVOKE = """mutation ($id: ID!) { revokeApiKey(input: {id: $id}) {
   apiKey { id revokedAt } errors { code path } } }"""
 WHO = "{ viewer { displayName } }"
@@ -109,6 +111,71 @@ async def test_a_key_that_is_not_the_projects_is_not_found(graph: Graph, caller:
 
     assert refused["errors"] == [{"code": "NOT_FOUND", "path": ["input", "id"]}]
     assert await graph.codes(stranger, WHO) == []
+
+
+async def test_a_rotated_key_keeps_its_id_and_its_former_secret_for_a_while(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    made = await create(any_graph, caller)
+    old = Caller(caller.project_id, "", made["secret"])
+
+    rotated = (await any_graph.data(caller, ROTATE, input={"id": made["apiKey"]["id"]}))["rotateApiKey"]
+    new = Caller(caller.project_id, "", rotated["secret"])
+    both = [await any_graph.codes(each, WHO) for each in (old, new)]
+    at_once = {"id": made["apiKey"]["id"], "overlapSeconds": 0}
+    again = (await any_graph.data(caller, ROTATE, input=at_once))["rotateApiKey"]
+
+    assert rotated["errors"] == []
+    assert rotated["apiKey"]["id"] == made["apiKey"]["id"]
+    assert rotated["apiKey"]["prefix"] == rotated["secret"][:11]
+    assert rotated["previousExpiresAt"] > rotated["apiKey"]["rotatedAt"]
+    assert both == [[], []]
+    for former in (old, new):
+        assert await any_graph.codes(former, WHO) == ["UNAUTHENTICATED"]
+    assert await any_graph.codes(Caller("", "", again["secret"]), WHO) == []
+
+
+async def test_a_weak_key_can_not_rotate_its_way_to_a_strong_one(graph: Graph, caller: Caller) -> None:
+    weak = await graph.colleague(caller.project_id, [Scope.KEYS_ADMIN])
+    key_id = global_id("ApiKey", caller.key_id)
+
+    refused = (await graph.data(weak, ROTATE, input={"id": key_id}))["rotateApiKey"]
+
+    assert refused["secret"] is None
+    assert [(error["code"], error["path"]) for error in refused["errors"]] == [
+        ("INVALID_INPUT", ["input", "id"])
+    ]
+    assert await graph.codes(caller, WHO) == []
+
+
+async def test_the_same_idempotency_key_makes_one_key_and_shows_its_secret_once(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    document = CREATE.replace("secret", "secret replayed")
+    asked = {"name": "once", "scopes": ["MODELS_READ"], "idempotencyKey": "one"}
+
+    answers = await asyncio.gather(*(any_graph.data(caller, document, input=asked) for _ in range(10)))
+    other = await create(any_graph, caller, idempotencyKey="one", name="twice")
+
+    payloads = [answer["createApiKey"] for answer in answers]
+    assert all(payload["errors"] == [] for payload in payloads)
+    assert len({payload["apiKey"]["id"] for payload in payloads}) == 1
+    assert sorted(payload["replayed"] for payload in payloads) == [False, *[True] * 9]
+    assert [payload["secret"] is None for payload in payloads if payload["replayed"]] == [True] * 9
+    assert [error["code"] for error in other["errors"]] == ["IDEMPOTENCY_KEY_REUSED"]
+
+
+async def test_the_use_of_a_key_is_noted_without_a_statement_for_each_request(
+    graph: Graph, caller: Caller
+) -> None:
+    used = "{ viewer { apiKey { lastUsedAt } } }"
+    with graph.statements() as statements:
+        never = await graph.data(caller, used)
+    await graph.services.authenticator.last_used.write()
+
+    now = await graph.data(caller, used)
+
+    assert never["viewer"]["apiKey"]["lastUsedAt"] is None
+    assert now["viewer"]["apiKey"]["lastUsedAt"] is not None
+    assert [statement for statement in statements if not statement.startswith("SELECT")] == []
 
 
 async def test_secrets_are_in_no_file_of_the_database_and_in_no_log(

@@ -22,7 +22,7 @@ async def test_predictions_that_end_in_every_way_leave_equal_sums(any_workshop: 
     workshop.backend.error = None
     workshop.backend.gate.clear()
     waiting = await workshop.predict(wait_ms=0)
-    await workshop.here.predictor.cancel(workshop.viewer.project_id, waiting.id)
+    await workshop.here.predictor.cancel(workshop.viewer, waiting.id)
     await workshop.ended(waiting.id)
     before = await differences(workshop.database)
     while await folding.fold():

@@ -1,0 +1,58 @@
+"""API keys as credentials: whom a secret belongs to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from db.queries import keys as queries
+from db.session import Database
+from db.tables import ApiKeyRow
+from db.types import now
+from engine.errors import UnauthenticatedError
+from engine.key_secrets import NO_HASH, is_well_formed, matches, prefix_of
+from engine.keys import why_dead
+from engine.values import Scope, Viewer
+
+
+class ApiKeys:
+    """Recognises the secrets of keys, those of before a rotation too."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def viewer(self, secret: str) -> Viewer:
+        """Returns who a secret belongs to.
+
+        Raises:
+            UnauthenticatedError: it is no key of ours, or not any more.
+        """
+        if not is_well_formed(secret):
+            raise UnauthenticatedError("This is not an API key: keys start with fk_ and have 39 characters.")
+        row, expires_at, stored = await self._find(prefix_of(secret))
+        genuine = matches(secret, stored)
+        if row is None or not genuine:
+            raise UnauthenticatedError("There is no such API key.")
+        if (reason := why_dead(row, now(), expires_at)) is not None:
+            raise UnauthenticatedError(reason)
+        return Viewer(
+            row.project_id,
+            row.id,
+            row.name,
+            frozenset(Scope(scope) for scope in row.scopes),
+            expires_at,
+            models=None if row.models is None else frozenset(row.models),
+            credential=prefix_of(secret),
+        )
+
+    async def _find(self, prefix: str) -> tuple[ApiKeyRow | None, datetime | None, bytes]:
+        """Returns the key that has or had a secret of this start, until when it works, and its hash."""
+        async with self._database.read() as connection:
+            row = await queries.key_by_prefix(connection, prefix)
+            if row is not None:
+                return row, row.expires_at, row.secret_hash
+            former = await queries.retired_secret(connection, prefix)
+        if former is None:
+            return None, None, NO_HASH
+        retired, row = former
+        ends = retired.expires_at if row.expires_at is None else min(retired.expires_at, row.expires_at)
+        return row, ends, retired.secret_hash

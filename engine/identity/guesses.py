@@ -1,0 +1,59 @@
+"""Guesses: slows down whoever tries credentials out, and nobody else.
+
+Wrong credentials are counted by the address they come from, and by address and name (the start of a key,
+an email address). Nothing is counted by the name alone: that would let anybody lock an account from
+anywhere. A credential that was right a while ago is not held up by its neighbours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+
+from cachetools import TTLCache
+
+from engine.errors import TooManyAttemptsError
+
+WINDOW_SECONDS = 60.0
+PER_NAME = 10
+PER_ADDRESS = 100
+KNOWN_SECONDS = 3600.0
+REMEMBERED = 10_000
+"""Addresses, names and credentials at most, each: some megabytes. The oldest are forgotten first."""
+
+
+class Guesses:
+    """Counts wrong credentials in this process, for a minute from the first of each place."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong: TTLCache[tuple[str, str], list[float]] = TTLCache(REMEMBERED, WINDOW_SECONDS, clock)
+        self._right: TTLCache[bytes, None] = TTLCache(REMEMBERED, KNOWN_SECONDS, clock)
+
+    def require_room(self, address: str, name: str, credential: str) -> None:
+        """Returns if a credential may be looked at.
+
+        Raises:
+            TooManyAttemptsError: too many wrong ones came before it; it says when to try again.
+        """
+        if _digest(credential) in self._right:
+            return
+        for place, most in (((address, name), PER_NAME), ((address, ""), PER_ADDRESS)):
+            first, *others = self._wrong.get(place) or [0.0]
+            if len(others) >= most:
+                raise TooManyAttemptsError(retry_after_seconds=first + WINDOW_SECONDS - self._clock())
+
+    def wrong(self, address: str, name: str) -> None:
+        """Counts a wrong credential."""
+        for place in ((address, name), (address, "")):
+            at = self._clock()
+            self._wrong.setdefault(place, [at]).append(at)
+
+    def right(self, credential: str) -> None:
+        """Remembers a credential that was right, by its hash."""
+        self._right[_digest(credential)] = None
+
+
+def _digest(credential: str) -> bytes:
+    return hashlib.sha256(credential.encode()).digest()
