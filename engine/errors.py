@@ -38,6 +38,8 @@ from enum import StrEnum
 from inspect import getdoc
 from typing import Any, ClassVar
 
+from engine.values import RateLimit
+
 
 class ErrorCode(StrEnum):
     """Why something failed, in one word a program can act on. Treat an unknown code as INTERNAL."""
@@ -191,6 +193,17 @@ class RateLimitedError(LimitExceededError):
     """Too many requests, tokens or concurrent predictions for this key or project."""
 
     code = ErrorCode.RATE_LIMITED
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        limit: RateLimit | None = None,
+        retryable: bool | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable, retry_after_seconds=retry_after_seconds)
+        self.limit = limit
 
 
 class BudgetExceededError(LimitExceededError):

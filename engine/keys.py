@@ -19,7 +19,7 @@ from engine.errors import ConflictError, InvalidInputError, NotFoundError
 from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
 from engine.ids import global_id
 from engine.key_secrets import hash_of, new_secret, prefix_of
-from engine.values import KeyRequest, Scope, Viewer
+from engine.values import FIRST_TIER, USUAL_TIER, KeyRequest, Scope, Viewer
 
 MAX_NAME = 100
 MAX_MODELS = 100
@@ -60,7 +60,7 @@ class Keys:
         self._database = database
         self._bus = bus
 
-    async def create_project(self, name: str, tier: str = "free") -> ProjectRow:
+    async def create_project(self, name: str, tier: str = USUAL_TIER) -> ProjectRow:
         """Stores a new project.
 
         Raises:
@@ -128,7 +128,7 @@ class Keys:
                     return None
                 project = await queries.project_by_name(connection, project_name, lock=True)
                 if project is None:
-                    project = ProjectRow(name=project_name)
+                    project = ProjectRow(name=project_name, tier=FIRST_TIER)
                     await queries.add_project(connection, project)
                 elif await queries.count_keys(connection):  # another process had the lock until now
                     return None

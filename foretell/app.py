@@ -16,6 +16,7 @@ from foretell.context import RequestContext
 from foretell.documents import persisted_documents
 from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
 from foretell.lifespan import running
+from foretell.limiting import throttle
 from foretell.metrics import Metrics
 from foretell.metrics import router as metrics_router
 from foretell.metrics.operations import CountedOperations
@@ -80,8 +81,14 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         return services.revocations.watching(viewer)
 
     def make_context(session: Session) -> RequestContext:
+        services = app.state.services
         return RequestContext(
-            app.state.services, session.request_id, session.viewer, session.left, limits=limits
+            services,
+            session.request_id,
+            session.viewer,
+            session.left,
+            limits=limits,
+            throttle=throttle(services.limits, session),
         )
 
     return GraphQLEndpoint(

@@ -26,17 +26,20 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
     """Answers 200 when it can work, else 503; `checks` names each part and what it lacks.
 
     Without its bus a process works on, so it is `degraded` and not 503: to take all of them out of service at
-    once, because they share one Redis, would turn a small fault into an outage.
+    once, because they share one Redis, would turn a small fault into an outage. The same goes for limits that
+    can not be shared, unless they are set to refuse everything then.
     """
     services: Services = request.app.state.services
     checks = {"database": await _database(services), "models": _models(services)}
     if request.app.state.shutdown.is_set():
         checks["shutdown"] = "the process is stopping"
-    is_ready = all(problem is None for problem in checks.values())
+    limits = await services.limits.problem()
+    is_ready = all(problem is None for problem in checks.values()) and not (limits and limits.refuses)
     response.status_code = 200 if is_ready else 503
     checks["bus"] = services.bus.state().problem
+    checks["limits"] = limits.message if limits else None
     return {
-        "status": _status(is_ready, is_whole=checks["bus"] is None),
+        "status": _status(is_ready, is_whole=checks["bus"] is None and limits is None),
         "checks": {name: problem or "ok" for name, problem in checks.items()},
     }
 

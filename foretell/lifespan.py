@@ -28,6 +28,12 @@ from engine.jobs.engine import Engine, LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
 from engine.jobs.shares import Shares
 from engine.keys import Keys
+from engine.limits.base import Buckets
+from engine.limits.guarded import GuardedBuckets
+from engine.limits.memory import MemoryBuckets
+from engine.limits.projects import Projects
+from engine.limits.redis import RedisBuckets
+from engine.limits.service import Limits
 from engine.observer import UNOBSERVED, Observer
 from engine.predict import Predictor
 from engine.recovery import Recovery
@@ -41,6 +47,7 @@ from engine.usage.ledger import Folding
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import Sender
 from foretell.settings import Settings
+from foretell.tiers import all_tiers
 from resolvers.context import Services
 
 EMBEDDED = Path(__file__).parent / "embedded" / "models.toml"
@@ -101,6 +108,10 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         cache = open_cache(settings)
         stack.push_async_callback(cache.close)
         answers = Answers(cache)
+        buckets = open_buckets(settings)
+        stack.push_async_callback(buckets.close)
+        projects = Projects(database, all_tiers(settings.tiers))
+        limits = Limits(projects, buckets)
         runs = Runs(database, bus, answers, lease_seconds=settings.lease_seconds, observer=observer)
         hosts = settings.webhook_allowed_hosts
         predictor = Predictor(database, catalog, serving, bus, answers, runs, allowed_hosts=hosts)
@@ -112,6 +123,8 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         await stack.enter_async_context(_in_background(recovery.run()))
         await stack.enter_async_context(_in_background(serving.run()))
         await stack.enter_async_context(_in_background(runs.listen()))
+        await stack.enter_async_context(_in_background(projects.run()))
+        await stack.enter_async_context(_in_background(limits.run()))
         await stack.enter_async_context(_in_background(Folding(database).run()))
         sweeper = Retention(database, settings.retention_days)
         await stack.enter_async_context(_in_background(sweeper.run()))
@@ -140,6 +153,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             jobs=Jobs.on(jobs),
             webhooks=Webhooks(database),
             runs=runs,
+            limits=limits,
         )
 
 
@@ -183,6 +197,14 @@ def open_bus(settings: Settings) -> Bus:
 def open_cache(settings: Settings) -> Cache:
     """Returns the cache of the settings, likewise."""
     return MemoryCache() if settings.redis_url is None else RedisCache(settings.redis_url)
+
+
+def open_buckets(settings: Settings) -> Buckets:
+    """Returns where it is kept how much of each limit is left, likewise."""
+    if settings.redis_url is None:
+        return MemoryBuckets()
+    fails_open = settings.limits_on_redis_failure == "open"
+    return GuardedBuckets(RedisBuckets(settings.redis_url), fails_open=fails_open)
 
 
 @asynccontextmanager

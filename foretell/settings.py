@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import NoDecode
 
 from db.urls import with_driver
+from foretell.tiers import TierSettings
 from foretell.urls import allowed_redis_url, allowed_storage_url, masked
 
 SECRET_LENGTH = 32
@@ -171,6 +172,14 @@ class Settings(BaseModel):
     )
     compiled_executor: bool = Field(
         default=True, description="Runs operations as compiled plans; off, graphql-core runs them, slower."
+    )
+    tiers: Mapping[str, TierSettings] = Field(
+        default={},
+        description="Tiers beside `free`, `paid` and `internal`, or instead of them: [Limits](limits.md).",
+    )
+    limits_on_redis_failure: Annotated[Literal["open", "closed"], BeforeValidator(_lowered)] = Field(
+        default="open",
+        description="While Redis is away: `open`, each process limits by itself; `closed`, all is refused.",
     )
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Bytes of a request's body.")
     allowed_origins: Origins = Field(

@@ -13,6 +13,7 @@ from engine.identity.authenticator import Authenticator
 from engine.identity.revocations import Revocations
 from engine.jobs.service import Jobs
 from engine.keys import Keys
+from engine.limits.service import Limits
 from engine.predict import Predictor
 from engine.runs import Runs
 from engine.values import Viewer
@@ -34,6 +35,7 @@ class Services:
     jobs: Jobs
     webhooks: Webhooks
     runs: Runs
+    limits: Limits
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from engine import errors as engine
 from engine.errors import ExpectedError, ForetellError
 from schema.enums import ErrorCode, ServingStatus
+from schema.rate_limits import RateLimit
 from schema.scalars import JSON
 from schema.types import object_type
 
@@ -70,6 +71,8 @@ class IdempotencyError(UserError):
 class LimitExceededError(UserError):
     """A rate limit or a budget is exceeded."""
 
+    limit: RateLimit | None = strawberry.field(default=None, description="The rate limit, if it is one.")
+
 
 @object_type
 class UnavailableError(UserError):
@@ -111,6 +114,9 @@ def user_errors(error: ExpectedError, request_id: str) -> list[UserError]:
             return [ConflictError(**common)]
         case engine.IdempotencyError():
             return [IdempotencyError(**common, original_request_id=error.original_request_id)]
+        case engine.RateLimitedError():
+            limit = None if error.limit is None else RateLimit.from_value(error.limit)
+            return [LimitExceededError(**common, limit=limit)]
         case engine.LimitExceededError():
             return [LimitExceededError(**common)]
         case engine.UnavailableError():

@@ -60,6 +60,7 @@ def cost_rules(schema: GraphQLSchema) -> CostRules:
 class Admission(SchemaExtension):
     """Parses, measures, validates, prices and charges an operation; all of it but the last is cached.
 
+    What is refused is charged too, with no cost, as one request: or refusals would be free to ask for.
     It is all done in one hook before anything else, because each hook costs a request 10 µs.
     """
 
@@ -71,50 +72,56 @@ class Admission(SchemaExtension):
         with contextlib.suppress(GraphQLError):
             prepared = DOCUMENTS.prepare(execution.query or "", limits.tokens)
             execution.graphql_document = prepared.document
-            execution.pre_execution_errors = await self._judge(prepared, execution)
+            errors, cost = self._judge(prepared, execution)
+            execution.pre_execution_errors = await self._charge(cost) or errors
         yield
 
-    async def _judge(self, prepared: Prepared, execution: ExecutionContext) -> list[GraphQLError]:
+    def _judge(self, prepared: Prepared, execution: ExecutionContext) -> tuple[list[GraphQLError], float]:
+        """Return why the operation may not run, if it may not, and what is to be charged for it."""
         context = _context(execution)
         schema = execution.schema._schema  # what Strawberry's own extensions read
         errors = prepared.verdict(schema, context.limits)
         if errors:
-            return errors
+            return errors, 0.0
         node = prepared.operation(execution._provided_operation_name)
         if node is None:
             text = "Name the operation to run: the document has several."
-            return [refusal(text, "GRAPHQL_VALIDATION_FAILED")]
+            return [refusal(text, "GRAPHQL_VALIDATION_FAILED")], 0.0
         operation = prepared.prepared_operation(schema, node)
         variables, limits = execution.variables or {}, context.limits
         if count_values(operation.typed, variables, limits.input_values) > limits.input_values:
             text = f"The variables hold more than {limits.input_values} values outside of JSON scalars."
-            return [refusal(text, "DOCUMENT_LIMIT_EXCEEDED")]
+            return [refusal(text, "DOCUMENT_LIMIT_EXCEEDED")], 0.0
         reckoning = prepared.cost(cost_rules(schema), operation, variables, limits.page)
         if reckoning.oversized:
             text = f"`{'`, `'.join(reckoning.oversized)}` can be at most {limits.page}."
-            return [refusal(text, "BAD_USER_INPUT")]
-        return await self._charge(reckoning.cost, node, context)
+            return [refusal(text, "BAD_USER_INPUT")], 0.0
+        return self._price(reckoning.cost, node, limits.cost)
 
-    async def _charge(
-        self, cost: float, operation: OperationDefinitionNode, context: OperationContext
-    ) -> list[GraphQLError]:
-        execution, maximum = self.execution_context, context.limits.cost
+    def _price(
+        self, cost: float, operation: OperationDefinitionNode, maximum: float
+    ) -> tuple[list[GraphQLError], float]:
         told: dict[str, object] = {"requested": _plain(cost), "maximum": _plain(maximum)}
+        execution = self.execution_context
         execution.extensions_results["cost"] = told
         if cost > maximum:
             text = f"The operation costs {cost:g}; the limit is {maximum:g}."
-            return [refusal(text, "COST_LIMIT_EXCEEDED", operation)]
-        if (
-            context.throttle is None
-            or OperationType(operation.operation.value) not in execution.allowed_operations
-        ):
+            return [refusal(text, "COST_LIMIT_EXCEEDED", operation)], 0.0
+        runs = OperationType(operation.operation.value) in execution.allowed_operations
+        return [], cost if runs else 0.0
+
+    async def _charge(self, cost: float) -> list[GraphQLError]:
+        """Charge an operation, and return why that could not be done, if it could not."""
+        execution = self.execution_context
+        throttle = _context(execution).throttle
+        if throttle is None:
             return []
         try:
-            state = await context.throttle(cost)
+            state = await throttle(cost)
         except ForetellError as error:
             return [GraphQLError(error.message, original_error=error)]
-        if state is not None:
-            told["throttle"] = state
+        if state is not None and "cost" in execution.extensions_results:
+            execution.extensions_results["cost"]["throttle"] = state
         return []
 
 

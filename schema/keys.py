@@ -10,11 +10,13 @@ import strawberry
 from db.tables import ApiKeyRow, ProjectRow
 from engine import values
 from resolvers import keys as resolvers
+from resolvers import limits as limit_resolvers
 from schema.access import ANYONE, Info, field
 from schema.directives import ListSize
 from schema.enums import Scope
 from schema.nodes import Node, global_id, node_type, shaped
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, window
+from schema.rate_limits import RateLimit
 from schema.usage import USAGE, Range, UsageTotals, usage_of
 
 if TYPE_CHECKING:
@@ -123,6 +125,11 @@ class Viewer(Node):
     async def project(self, info: Info) -> Project:
         """Loads the project."""
         return Project.from_row(await resolvers.own_project(info.context))
+
+    @field(ANYONE, "Every limit that holds for the viewer; empty where nothing is limited.")
+    async def rate_limits(self, info: Info) -> list[RateLimit]:
+        """Looks how the limits stand."""
+        return [RateLimit.from_value(each) for each in await limit_resolvers.rate_limits(info.context)]
 
     @field(ANYONE, "The key of this request; null for a user's token.")
     async def api_key(self, info: Info) -> ApiKey | None:

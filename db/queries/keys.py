@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -31,6 +31,17 @@ async def projects_by_id(connection: AsyncConnection, ids: Sequence[str]) -> Seq
     """Finds projects by id, in no particular order."""
     found = await connection.execute(select(projects).where(projects.c.id.in_(ids)))
     return cast(Sequence[ProjectRow], found.all())
+
+
+async def tiers_of(connection: AsyncConnection, ids: Sequence[str]) -> Mapping[str, str]:
+    """Returns the names of some projects' tiers, by the projects' ids."""
+    statement = select(projects.c.id, projects.c.tier).where(projects.c.id.in_(ids))
+    return {project_id: tier for project_id, tier in (await connection.execute(statement)).all()}
+
+
+async def change_tier(connection: AsyncConnection, project_id: str, tier: str) -> None:
+    """Gives a project another tier."""
+    await connection.execute(update(projects).where(projects.c.id == project_id).values(tier=tier))
 
 
 async def all_projects(connection: AsyncConnection) -> Sequence[ProjectRow]:

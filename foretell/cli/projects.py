@@ -10,16 +10,23 @@ import typer
 from db.queries import keys as queries
 from db.queries import retention as retention_queries
 from engine.keys import Keys
+from engine.values import USUAL_TIER
+from foretell.cli.failures import CommandError
 from foretell.cli.opened import migrated_database, project_named
 from foretell.cli.output import moment, show_table
+from foretell.configuration import load_settings
+from foretell.tiers import all_tiers
 
 app = typer.Typer(help="The tenants: rows of one project are invisible to every other.", no_args_is_help=True)
 
 
 @app.command("create")
-def create(name: Annotated[str, typer.Argument(help="At most 100 characters; unique.")]) -> None:
+def create(
+    name: Annotated[str, typer.Argument(help="At most 100 characters; unique.")],
+    tier: Annotated[str, typer.Option("--tier", help="Which limits it has.")] = USUAL_TIER,
+) -> None:
     """Make a project."""
-    asyncio.run(_create(name))
+    asyncio.run(_create(name, tier))
 
 
 @app.command("list")
@@ -40,9 +47,19 @@ def retention(
     asyncio.run(_retention(name, days))
 
 
-async def _create(name: str) -> None:
+@app.command("tier")
+def tier(
+    name: Annotated[str, typer.Argument(help="The project.")],
+    tier: Annotated[str, typer.Argument(help="free, paid, internal, or one of the settings.")],
+) -> None:
+    """Say which limits a project has; servers know it within five seconds."""
+    asyncio.run(_tier(name, tier))
+
+
+async def _create(name: str, tier: str) -> None:
+    _check_tier(tier)
     async with migrated_database() as database:
-        row = await Keys(database).create_project(name)
+        row = await Keys(database).create_project(name, tier)
     typer.echo(f"Made the project {row.name}. Next: foretell keys create NAME --project {row.name}")
 
 
@@ -57,6 +74,21 @@ async def _list() -> None:
             for row, count in zip(rows, counts, strict=True)
         ],
     )
+
+
+async def _tier(name: str, tier: str) -> None:
+    _check_tier(tier)
+    async with migrated_database() as database:
+        owner = await project_named(database, name)
+        async with database.write() as connection:
+            await queries.change_tier(connection, owner.id, tier)
+    typer.echo(f"{name} has the limits of the tier {tier}.")
+
+
+def _check_tier(tier: str) -> None:
+    known = all_tiers(load_settings().tiers)
+    if tier not in known:
+        raise CommandError(f"There is no tier {tier!r}: there are {', '.join(known)}.")
 
 
 async def _retention(name: str, days: int | None) -> None:

@@ -13,9 +13,9 @@ from foretell import __version__
 from tests.foretell.commands import ROOT, foretell
 
 COMMANDS = [
-    "serve", "migrate", "schema", "projects create", "projects list", "projects retention", "keys create",
-    "keys list", "keys rotate", "keys revoke", "models list", "models apply", "usage verify", "usage reprice",
-    "usage export", "predict", "worker", "batch submit", "jobs watch", "jobs results",
+    "serve", "migrate", "schema", "projects create", "projects list", "projects retention", "projects tier",
+    "keys create", "keys list", "keys rotate", "keys revoke", "models list", "models apply", "usage verify",
+    "usage reprice", "usage export", "predict", "worker", "batch submit", "jobs watch", "jobs results",
 ]  # fmt: skip
 
 Run = Callable[..., Result]
@@ -186,9 +186,21 @@ def test_projects_keep_their_keys_apart(run: Run) -> None:
     assert re.search(r"two\s+free\s+0 ", projects)
 
 
+def test_a_project_gets_another_tier(run: Run) -> None:
+    run("projects", "create", "one", "--tier", "paid")
+    before = run("projects", "list").stdout
+
+    run("projects", "tier", "one", "gold", FORETELL_TIERS='{"gold": {"requests_per_minute": 5}}')
+
+    assert re.search(r"one\s+paid", before)
+    assert re.search(r"one\s+gold", run("projects", "list").stdout)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["projects", "create", "p", "--tier", "gold"], "There is no tier 'gold': there are free, paid, "),
+        (["projects", "tier", "nobody", "paid"], "There is no project 'nobody'"),
         (["keys", "create", "ci", "--project", "nobody"], "There is no project 'nobody'"),
         (["keys", "list", "--project", "nobody"], "There is no project 'nobody'"),
         (["keys", "revoke", "fk_none"], "There is no project 'default'"),

@@ -202,7 +202,7 @@ def _row(path: tuple[str, ...]) -> str:
 
 def _shown(default: object) -> str:
     match default:
-        case None | ():
+        case None | () | {}:
             return "none"
         case bool():
             return f"`{str(default).lower()}`"

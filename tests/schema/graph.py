@@ -19,15 +19,27 @@ from db.tables import ModelRow, ModelVersionRow, PredictionRow, PriceRow
 from db.tables.base import table_of
 from db.types import created_at, new_id
 from engine.keys import Keys
-from engine.values import Scope
+from engine.values import Scope, Viewer
 from foretell.app import create_app
 from foretell.settings import DocumentSettings, Settings
+from foretell.tiers import TierSettings
 from resolvers.context import Services
 
 ROOMY = DocumentSettings(
     max_bytes=10**6, max_tokens=10**5, max_depth=30, max_fields=10**5, max_aliases=10**5, max_cost=10**9
 )
 """Limits that no test's document reaches; those of the limits have their own."""
+ENOUGH = 10**9
+TIERS = {
+    "roomy": TierSettings(
+        requests_per_minute=ENOUGH,
+        query_cost_per_minute=ENOUGH,
+        tokens_per_minute=ENOUGH,
+        concurrent_predictions=ENOUGH,
+        key_share=0.5,
+    )
+}
+"""The same for the limits of a project."""
 
 _recording: ContextVar[list[str] | None] = ContextVar("recording", default=None)
 
@@ -51,7 +63,7 @@ class Graph:
 
     async def caller(self, project: str = "ours", scopes: Sequence[Scope] = tuple(Scope)) -> Caller:
         """Makes a project with a key."""
-        row = await Keys(self.database).create_project(project)
+        row = await Keys(self.database).create_project(project, "roomy")
         return await self.colleague(row.id, scopes)
 
     async def colleague(
@@ -59,6 +71,8 @@ class Graph:
     ) -> Caller:
         """Makes another key of a project, for some models only if they are given by their ids."""
         key, secret = await Keys(self.database).create(project_id, "key", scopes, models=models)
+        viewer = Viewer(project_id, key.id, key.name, frozenset(scopes))
+        await self.services.limits.standing(viewer)  # read once, and then known: no test counts it
         return Caller(project_id, key.id, secret)
 
     async def answer(self, caller: Caller, document: str, **variables: Any) -> dict[str, Any]:
@@ -103,7 +117,9 @@ class Graph:
 async def opened_graph(database: Database, url: str, **settings: Any) -> AsyncIterator[Graph]:
     """Yields the application, run on a database that is there already."""
     app = create_app(
-        Settings(**{"database_url": url, "embedded_models": False, "document": ROOMY, **settings})
+        Settings(
+            **{"database_url": url, "embedded_models": False, "document": ROOMY, "tiers": TIERS, **settings}
+        )
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

@@ -1,0 +1,93 @@
+"""Buckets: where it is kept how much of each limit is left.
+
+A token bucket starts full and is refilled all the time, so that a caller who was quiet may ask for a
+whole minute's worth at once, and never for more (https://en.wikipedia.org/wiki/Token_bucket). What
+limits concurrency has places instead, which are held until they are given back, or their lease ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.values import LimitScope, RateLimitKind
+
+MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of one key or one project; `key` names it among all."""
+
+    key: str
+    kind: RateLimitKind
+    scope: LimitScope
+    capacity: int
+
+    @property
+    def has_places(self) -> bool:
+        """Whether it is held and given back, rather than used up and refilled."""
+        return self.kind is RateLimitKind.CONCURRENCY
+
+    @property
+    def restored_per_second(self) -> float:
+        """How fast it is refilled; 0 for places."""
+        return 0.0 if self.has_places else self.capacity / MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How much somebody wants of a limit; 0 only looks, less than 0 gives back."""
+
+    limit: Limit
+    amount: int
+
+
+class BucketsAwayError(Exception):
+    """The place where limits are kept does not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with buckets, and whether everything is refused for it."""
+
+    message: str
+    refuses: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of some demands: whether they were met, what is left of each limit, and who knows of it."""
+
+    demands: Sequence[Demand]
+    left: Sequence[float]
+    refused: int | None
+    """The first demand that was too much; then nothing was taken."""
+    by: Buckets
+
+
+class Buckets(Protocol):
+    """Keeps what is left."""
+
+    async def take(self, demands: Sequence[Demand], holder: str = "", *, forced: bool = False) -> Taken:
+        """Takes all that is demanded, or nothing where one limit has not as much left.
+
+        `holder` is who holds the places. `forced` takes although less is left: the limit is in debt then.
+
+        Raises:
+            BucketsAwayError: it is not known what is left.
+        """
+
+    async def renew(self, places: Sequence[tuple[str, str]]) -> None:
+        """Tells that places, each a limit's key and its holder, are still held.
+
+        Raises:
+            BucketsAwayError: they may be lost.
+        """
+
+    async def problem(self) -> Problem | None:
+        """Says what is wrong with it now, if anything is."""
+
+    async def close(self) -> None:
+        """Lets go of everything."""
