@@ -21,7 +21,8 @@ class ModelFilter:
 class PredictionFilter:
     """Which predictions: each tuple means any of these; times are half open, `since <= t < until`.
 
-    `finished` leaves out what is still open: what is sorted by its end has to have one.
+    `finished` leaves out what is still open: what is sorted by its end has to have one. `shadow` asks
+    for the copies that shadow targets got, which else are left out.
     """
 
     status: tuple[str, ...] | None = None
@@ -31,6 +32,7 @@ class PredictionFilter:
     job_id: str | None = None
     custom_id: tuple[str, ...] | None = None
     cached: bool | None = None
+    shadow: bool = False
     finished: bool = False
     since: datetime | None = None
     until: datetime | None = None
@@ -57,6 +59,8 @@ class UsageFilter:
     model_version_id: tuple[str, ...] | None = None
     api_key_id: tuple[str, ...] | None = None
     job_id: tuple[str, ...] | None = None
+    alias_id: tuple[str, ...] | None = None
+    part: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

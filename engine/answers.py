@@ -1,4 +1,7 @@
-"""Answers: finds the outcome of a run, once for all who ask the same at the same time, and keeps it."""
+"""Answers: finds the outcome of a run, once for all who ask the same at the same time, and keeps it.
+
+What another version answered in the place of the one that was asked is nobody else's answer.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.cache.base import Cache, CachedAnswer, cache_key
-from engine.outcome import Outcome, find_outcome
+from engine.outcome import Outcome
+from engine.routing.router import Router, Tries
+from engine.routing.routes import Route
 from engine.serving import Served
 from engine.text_stream import TextStream
 from engine.values import (
@@ -28,49 +33,56 @@ class Question:
     """What a run asks; `key` is None where no cache may be touched."""
 
     served: Served
+    route: Route
     data: PredictionData
     method: ExplanationMethod | None
     key: str | None = None
     reads: bool = False
 
 
-def question(project_id: str, request: PredictRequest, served: Served) -> Question:
+def question(project_id: str, request: PredictRequest, served: Served, route: Route) -> Question:
     """Returns what a request asks, with its place in the cache."""
     if request.cache is CacheMode.BYPASS:
-        return Question(served, request.data, request.explain)
+        return Question(served, route, request.data, request.explain)
     key = cache_key(project_id, served.version.row.id, request.data, request.explain)
-    return Question(served, request.data, request.explain, key, reads=request.cache is CacheMode.USE)
+    reads = request.cache is CacheMode.USE
+    return Question(served, route, request.data, request.explain, key, reads=reads)
 
 
 class Answers:
-    """Asks backends, and the cache before them."""
+    """Asks along routes, and the cache before that."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, router: Router) -> None:
         self._cache = cache
+        self._router = router
 
     async def known(self, asked: Question) -> CachedAnswer | None:
         """Returns the answer if it is known already."""
         return await self._cache.get(asked.key) if asked.key is not None and asked.reads else None
 
-    async def find(self, asked: Question, stream: TextStream | None) -> Outcome:
-        """Finds the outcome: from the backend, or from whoever asks it the same just now.
+    async def find(self, asked: Question, tries: Tries, stream: TextStream | None) -> Outcome:
+        """Finds the outcome: from a version of the route, or from whoever asks it the same just now.
 
         Failures and cut texts are found out by each for itself, and never kept.
         """
         if asked.key is None:
-            return await find_outcome(asked.served, asked.data, asked.method, stream)
+            return await self._router.answer(tries, asked.data, asked.method, stream)
         if asked.reads and (answer := await self._from_others(asked.key)) is not None:
             return replayed(answer, stream)
         try:
-            outcome = await find_outcome(asked.served, asked.data, asked.method, stream)
+            outcome = await self._router.answer(tries, asked.data, asked.method, stream)
         except asyncio.CancelledError:
             await asyncio.shield(self._cache.give_up(asked.key))
             raise
-        if outcome.status is PredictionStatus.SUCCEEDED:
+        if outcome.status is PredictionStatus.SUCCEEDED and tries.served is asked.served:
             await self._cache.put(asked.key, _answer(outcome))
         else:
             await self._cache.give_up(asked.key)
         return outcome
+
+    async def was_late(self, tries: Tries) -> None:
+        """Takes notice that no answer came before the deadline."""
+        await self._router.was_late(tries)
 
     async def _from_others(self, key: str) -> CachedAnswer | None:
         """Returns what somebody else finds out, or has found out just now; None: it is for us to do."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from db.queries import registry as queries
 from db.session import Database
-from db.tables import ModelRow, ModelVersionRow, PriceRow
+from db.tables import ModelAliasRow, ModelRow, ModelVersionRow, PriceRow
 from engine.backends.base import VersionSpec
 from engine.errors import ModelNotReadyError, NotFoundError
 from engine.values import ModelRef, ServingStatus, VersionRef, Viewer
@@ -27,12 +27,38 @@ class CatalogVersion:
     prices: list[PriceRow] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogAlias:
+    """An alias with the versions it leads to: targets with weights, a shadow with its rate, fallbacks."""
+
+    row: ModelAliasRow
+    targets: tuple[tuple[CatalogVersion, int], ...]
+    shadow: tuple[CatalogVersion, float] | None
+    fallbacks: tuple[CatalogVersion, ...]
+
+    @classmethod
+    def of(cls, row: ModelAliasRow, versions: Mapping[str, CatalogVersion]) -> CatalogAlias:
+        """Returns the alias of a row."""
+        shadow = row.shadow
+        return cls(
+            row,
+            tuple((versions[each["version_id"]], each["weight"]) for each in row.targets),
+            None if shadow is None else (versions[shadow["version_id"]], shadow["sample_rate"]),
+            tuple(versions[version_id] for version_id in row.fallbacks),
+        )
+
+
 @dataclass(slots=True)
 class CatalogModel:
-    """A model with its versions by id, oldest first."""
+    """A model with its versions by id, oldest first, and its aliases by project (None: everyone) and name."""
 
     row: ModelRow
     versions: dict[str, CatalogVersion] = field(default_factory=dict)
+    aliases: dict[tuple[str | None, str], CatalogAlias] = field(default_factory=dict)
+
+    def alias(self, project_id: str, name: str) -> CatalogAlias | None:
+        """Finds an alias; a project's own hides the operator's of the same name."""
+        return self.aliases.get((project_id, name)) or self.aliases.get((None, name))
 
     @property
     def default(self) -> CatalogVersion | None:
@@ -51,6 +77,7 @@ class Catalog:
         self._models: Mapping[str, CatalogModel] = {}
         self._names: Mapping[tuple[str | None, str], CatalogModel] = {}
         self._versions: Mapping[str, CatalogVersion] = {}
+        self._aliases: Mapping[str, CatalogAlias] = {}
         self._revision = -1
 
     async def refresh_if_stale(self) -> bool:
@@ -81,7 +108,11 @@ class Catalog:
             versions[row.id] = model.versions[row.id] = CatalogVersion(row, model.row, spec)
         for price in found.prices:
             versions[price.model_version_id].prices.append(price)
-        self._models, self._versions, self._revision = models, versions, found.revision
+        aliases = {row.id: CatalogAlias.of(row, versions) for row in found.aliases}
+        for alias in aliases.values():
+            models[alias.row.model_id].aliases[alias.row.project_id, alias.row.name] = alias
+        self._models, self._versions, self._aliases = models, versions, aliases
+        self._revision = found.revision
         self._names = {
             (model.row.project_id, model.row.name): model
             for model in models.values()
@@ -114,8 +145,14 @@ class Catalog:
             )
         return found
 
-    def version(self, model: CatalogModel, ref: VersionRef | None) -> CatalogVersion:
-        """Finds the version of a model that a request means.
+    def alias_by_id(self, alias_id: str) -> CatalogAlias | None:
+        """Returns an alias whatever project it belongs to; for work that was accepted before."""
+        return self._aliases.get(alias_id)
+
+    def version(
+        self, model: CatalogModel, ref: VersionRef | None, path: Sequence[str | int] = ("input", "version")
+    ) -> CatalogVersion:
+        """Finds the version of a model that a request names by id or version string, or the default one.
 
         Raises:
             NotFoundError: the model has no such version.
@@ -128,13 +165,11 @@ class Catalog:
         if ref.id is not None:
             found = model.versions.get(ref.id)
         else:
-            wanted = ref.version
-            found = next((v for v in model.versions.values() if v.row.version == wanted), None)
+            found = next((v for v in model.versions.values() if v.row.version == ref.version), None)
         if found is None:
-            member = "id" if ref.id is not None else "version" if ref.version is not None else "alias"
-            wanted = ref.id or ref.version or ref.alias
-            message = f"The model {model.row.name!r} has no version {wanted!r}."
-            raise NotFoundError(message, path=("input", "version", member))
+            member = "id" if ref.id is not None else "version"
+            message = f"The model {model.row.name!r} has no version {ref.id or ref.version!r}."
+            raise NotFoundError(message, path=(*path, member))
         return found
 
 

@@ -154,6 +154,17 @@ class ConflictError(ExpectedError):
 
     code = ErrorCode.CONFLICT
 
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        path: Sequence[str | int] | None = None,
+        retryable: bool | None = None,
+        current_revision: int | None = None,
+    ) -> None:
+        super().__init__(message, path=path, retryable=retryable)
+        self.current_revision = current_revision  # where the request expected another
+
 
 class IdempotencyError(ExpectedError):
     """The idempotency key is already in use."""

@@ -36,6 +36,8 @@ from engine.errors import (
 from engine.explanations import check_explainable
 from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
 from engine.outcome import generates, interrupted
+from engine.routing.router import Router, Tries
+from engine.routing.routes import Route
 from engine.runs import Run, Runs
 from engine.serving import Served, Serving
 from engine.text_stream import TextStream
@@ -74,6 +76,7 @@ class Predictor:
         database: Database,
         catalog: Catalog,
         serving: Serving,
+        router: Router,
         bus: Bus,
         answers: Answers,
         runs: Runs,
@@ -83,6 +86,7 @@ class Predictor:
         self._database = database
         self._catalog = catalog
         self._serving = serving
+        self._router = router
         self._bus = bus
         self._allowed_hosts = allowed_hosts
         self._answers = answers
@@ -102,12 +106,14 @@ class Predictor:
             DatabaseUnavailableError: it could not be stored, so it was not accepted.
         """
         accepted = time.perf_counter()
-        served = self._admit(viewer, request)
-        asked = question(viewer.project_id, request, served)
-        run = Run(self._row(viewer, request, request_id, served), asked, accepted)
+        route, served = self._admit(viewer, request)
+        asked = question(viewer.project_id, request, served, route)
+        run = Run(self._row(viewer, request, request_id, asked), asked, accepted)
         known = await self._answers.known(asked)
         if known is not None:
             self._settle(run, known)
+        else:
+            run.tries.place = self._router.gates.place(served)
         try:
             await self._start_and_wait(run, request)
         except AlreadyDoneError as earlier:
@@ -156,7 +162,8 @@ class Predictor:
         data = PredictionData(version.spec.task.member, row.input or {})
         waited = max(0.0, (now() - row.created_at).total_seconds())
         method = ExplanationMethod(row.explain) if row.explain else None
-        run = Run(row, Question(served, data, method), time.perf_counter() - waited)
+        route = self._router.again(version, row.alias_id)
+        run = Run(row, Question(served, route, data, method), time.perf_counter() - waited)
         error: ProcessingError | None
         if row.cancel_requested:
             status, error = PredictionStatus.CANCELED, None
@@ -202,7 +209,11 @@ class Predictor:
 
     async def _start(self, run: Run, request: PredictRequest) -> asyncio.Task[None] | None:
         """Stores a prediction and starts it; returns None for one whose answer was known."""
-        await self._store(run, request)
+        try:
+            await self._store(run, request)
+        except BaseException:
+            run.tries.leave()
+            raise
         if PredictionStatus(run.row.status).is_terminal:
             self._runs.tell(run)
             return None
@@ -231,7 +242,7 @@ class Predictor:
                     return
                 await news.next(min(left, LOOK_SECONDS))
 
-    def _admit(self, viewer: Viewer, request: PredictRequest) -> Served:
+    def _admit(self, viewer: Viewer, request: PredictRequest) -> tuple[Route, Served]:
         _check_bound("waitMs", request.wait_ms, 0, MAX_WAIT_MS)
         if request.deadline_ms is not None:
             _check_bound("deadlineMs", request.deadline_ms, 1, MAX_DEADLINE_MS)
@@ -245,14 +256,16 @@ class Predictor:
             check_key(request.idempotency_key)
         if request.callback_url is not None:
             check_url(request.callback_url, self._allowed_hosts)
-        model = self._catalog.model(viewer, request.model)
-        served = self._serving.get(self._catalog.version(model, request.version))
+        route = self._router.route(viewer, request.model, request.version, request.sticky_key)
+        served = self._router.first(route)
         served.checker.check(request.data)
         if request.explain is not None:
             check_explainable(served.version.spec, request.data)
-        return served
+        return route, served
 
-    def _row(self, viewer: Viewer, request: PredictRequest, request_id: str, served: Served) -> PredictionRow:
+    def _row(
+        self, viewer: Viewer, request: PredictRequest, request_id: str, asked: Question
+    ) -> PredictionRow:
         """Returns the row of a new prediction: one whose caller waits starts at once, so it is RUNNING."""
         row_id = new_id()
         accepted_at = created_at(row_id)
@@ -262,8 +275,9 @@ class Predictor:
             id=row_id,
             project_id=viewer.project_id,
             api_key_id=viewer.api_key_id,
-            model_id=served.version.model.id,
-            model_version_id=served.version.row.id,
+            model_id=asked.served.version.model.id,
+            alias_id=asked.route.alias_id,
+            **Tries(asked.route, asked.served).columns(),
             status=PredictionStatus.RUNNING if starts else PredictionStatus.QUEUED,
             request_id=request_id,
             created_at=accepted_at,

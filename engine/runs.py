@@ -19,6 +19,7 @@ from engine.bus.base import Bus
 from engine.errors import DeadlineError, InternalError, ProcessingError
 from engine.observer import UNOBSERVED, Observer
 from engine.outcome import Outcome, generates, interrupted
+from engine.routing.router import Tries
 from engine.text_stream import TextStream
 from engine.usage import ledger
 from engine.values import PredictionStatus
@@ -38,11 +39,15 @@ class Run:
     row: PredictionRow
     asked: Question
     accepted: float
+    tries: Tries = field(init=False)
     canceled: bool = False
     started: float = 0.0
     stream: TextStream | None = None
     work: asyncio.Task[Outcome] | None = None
     task: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.tries = Tries(self.asked.route, self.asked.served)
 
     def cancel(self) -> None:
         """Stops the work; what was generated is kept."""
@@ -86,6 +91,7 @@ class Runs:
 
     def settle(self, run: Run, outcome: Outcome) -> None:
         """Fills the row of a prediction whose outcome is known before it is stored."""
+        run.tries.leave()
         columns = outcome.columns(run.asked.served, run.accepted, now())
         _apply(columns | {"owner": None, "lease_until": None}, run.row)
 
@@ -93,7 +99,7 @@ class Runs:
         """Runs a stored prediction to its end; the task ends when its outcome is stored."""
         self._running[run.row.id] = run
         run.task = asyncio.create_task(self._execute(run), name=f"prediction {run.row.id}")
-        run.task.add_done_callback(lambda _: self._running.pop(run.row.id, None))
+        run.task.add_done_callback(lambda _: self._ended(run))
         return run.task
 
     async def finish(self, run: Run, outcome: Outcome) -> None:
@@ -101,8 +107,8 @@ class Runs:
 
         A database that stays away leaves the prediction to `engine.recovery`, of this process or another.
         """
-        attempts = run.row.attempts - outcome.cached  # an answer that others found took no call of ours
-        columns = outcome.columns(run.asked.served, run.accepted, now()) | {"attempts": attempts}
+        columns = outcome.columns(run.tries.served, run.accepted, now())
+        columns |= run.tries.columns() | {"attempts": run.row.attempts + run.tries.calls}
         for tried in range(FINISH_TRIES):
             try:
                 async with self._database.write() as connection:
@@ -165,11 +171,10 @@ class Runs:
     async def _execute(self, run: Run) -> None:
         if run.row.status == PredictionStatus.QUEUED and not await self._mark_running(run):
             return
-        run.row.attempts += 1
         run.started = time.perf_counter()
         if generates(run.asked.served.version.spec.task):
             run.stream = TextStream(self._bus, run.row.id)
-        run.work = asyncio.create_task(self._answers.find(run.asked, run.stream))
+        run.work = asyncio.create_task(self._answers.find(run.asked, run.tries, run.stream))
         if run.canceled:
             run.work.cancel()
         try:
@@ -177,6 +182,8 @@ class Runs:
         finally:
             run.work.cancel()
         await asyncio.wait([run.work])
+        if run.work.cancelled() and not run.canceled:
+            await self._answers.was_late(run.tries)
         try:
             await self.finish(run, self._outcome(run))
         except Exception:
@@ -192,7 +199,11 @@ class Runs:
         return self._interrupted(run, PredictionStatus.FAILED, DeadlineError())
 
     def _interrupted(self, run: Run, status: PredictionStatus, error: ProcessingError | None) -> Outcome:
-        return interrupted(status, error, run.started, run.asked.served, run.asked.data, run.stream)
+        return interrupted(status, error, run.started, run.tries.served, run.asked.data, run.stream)
+
+    def _ended(self, run: Run) -> None:
+        self._running.pop(run.row.id, None)
+        run.tries.leave()
 
     async def _mark_running(self, run: Run) -> bool:
         started_at = now()
@@ -206,7 +217,7 @@ class Runs:
 
     def tell(self, run: Run) -> None:
         """Tells of the end; nobody can watch yet what came and went within one request."""
-        spec = run.asked.served.version.spec
+        spec = run.tries.served.version.spec
         self._observer.prediction_ended(spec.name, run.row)
         if generates(spec.task):
             self._bus.end(run.row.id)

@@ -147,6 +147,22 @@ class UsageDimension(StrEnum):
     JOB = "JOB"
 
 
+class AliasPart(StrEnum):
+    """What a prediction was to the alias it was asked by: answered by the arm, by another, or a copy."""
+
+    ARM = "ARM"
+    FALLBACK = "FALLBACK"
+    SHADOW = "SHADOW"
+
+
+class CircuitState(StrEnum):
+    """Whether a version is asked: CLOSED, yes; OPEN, not for a while; HALF_OPEN, by one call, as a try."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
 class FinishReason(StrEnum):
     """Why a generation ended."""
 
@@ -298,6 +314,7 @@ class PredictRequest:
     model: ModelRef
     data: PredictionData
     version: VersionRef | None = None
+    sticky_key: str | None = None
     wait_ms: int = 10_000
     deadline_ms: int | None = None
     on_disconnect: DisconnectPolicy = DisconnectPolicy.DETACH
@@ -306,6 +323,22 @@ class PredictRequest:
     metadata: Any = None
     idempotency_key: str | None = None
     callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRequest:
+    """What `setModelAlias` is asked: everything that the alias is to point at, in the place of what it does.
+
+    Targets have weights, the shadow a rate from 0 to 1. `expected_revision` is the one that the caller
+    has read, 0 where there was no alias; None takes any.
+    """
+
+    model: ModelRef
+    name: str
+    targets: tuple[tuple[VersionRef, int], ...]
+    shadow: tuple[VersionRef, float] | None = None
+    fallbacks: tuple[VersionRef, ...] = ()
+    expected_revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +375,7 @@ class BatchRequest:
 
     model: ModelRef
     version: VersionRef | None = None
+    sticky_key: str | None = None
     items: tuple[BatchItem, ...] | None = None
     upload_id: str | None = None
     name: str | None = None

@@ -26,7 +26,6 @@ from engine.identity.authenticator import Authenticator
 from engine.identity.revocations import Revocations
 from engine.jobs.engine import Engine, LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
-from engine.jobs.shares import Shares
 from engine.keys import Keys
 from engine.limits.base import Buckets
 from engine.limits.guarded import GuardedBuckets
@@ -39,6 +38,13 @@ from engine.predict import Predictor
 from engine.recovery import Recovery
 from engine.registry import Registry
 from engine.retention import Retention
+from engine.routing.aliases import Aliases
+from engine.routing.base import Board
+from engine.routing.circuits import Circuits
+from engine.routing.gates import Gates
+from engine.routing.memory import MemoryBoard
+from engine.routing.redis import RedisBoard
+from engine.routing.router import Router
 from engine.runs import Runs
 from engine.serving import Serving
 from engine.signing import Links, link_secret
@@ -107,14 +113,18 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         await serving.load_all()
         cache = open_cache(settings)
         stack.push_async_callback(cache.close)
-        answers = Answers(cache)
+        board = open_board(settings, bus)
+        stack.push_async_callback(board.close)
+        await stack.enter_async_context(_in_background(board.run()))
+        router = open_router(settings, board, catalog, serving)
+        answers = Answers(cache, router)
         buckets = open_buckets(settings)
         stack.push_async_callback(buckets.close)
         projects = Projects(database, all_tiers(settings.tiers))
         limits = Limits(projects, buckets)
         runs = Runs(database, bus, answers, lease_seconds=settings.lease_seconds, observer=observer)
         hosts = settings.webhook_allowed_hosts
-        predictor = Predictor(database, catalog, serving, bus, answers, runs, allowed_hosts=hosts)
+        predictor = Predictor(database, catalog, serving, router, bus, answers, runs, allowed_hosts=hosts)
         recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
         alone = try_lock(database.url)
         if alone is not None:
@@ -140,12 +150,14 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         await stack.enter_async_context(_in_background(authenticator.last_used.run()))
         revocations = Revocations(database, bus, lease_seconds=settings.lease_seconds)
         await stack.enter_async_context(_in_background(revocations.run()))
-        jobs = Foundation(database, bus, catalog, serving, storage, jobs_engine, links, hosts, observer)
+        jobs = Foundation(database, bus, router, storage, jobs_engine, links, hosts, observer)
         await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
             database=database,
             bus=bus,
             catalog=catalog,
+            router=router,
+            aliases=Aliases(database, bus, catalog),
             predictor=predictor,
             keys=Keys(database, bus),
             authenticator=authenticator,
@@ -175,8 +187,7 @@ async def _jobs(settings: Settings, jobs: Foundation, *, alone: bool) -> AsyncIt
         if settings.worker_slots and (shared or alone):
             if not shared:
                 await begin_alone(jobs.database)
-            shares = Shares(settings.batch_share, settings.inference_threads)
-            await stack.enter_async_context(working(jobs, slots=settings.worker_slots, shares=shares))
+            await stack.enter_async_context(working(jobs, slots=settings.worker_slots))
         yield
 
 
@@ -192,6 +203,22 @@ def open_engine(settings: Settings) -> Engine:
 def open_bus(settings: Settings) -> Bus:
     """Returns the bus of the settings: within the process, or over Redis where there is one."""
     return MemoryBus() if settings.redis_url is None else RedisBus(settings.redis_url)
+
+
+def open_board(settings: Settings, bus: Bus) -> Board:
+    """Returns where open circuits stand, by the settings: in the process, or in Redis where there is one."""
+    return MemoryBoard() if settings.redis_url is None else RedisBoard(settings.redis_url, bus)
+
+
+def open_router(settings: Settings, board: Board, catalog: Catalog, serving: Serving) -> Router:
+    """Returns what asks versions, with the circuits and the concurrency of the settings."""
+    circuits = Circuits(
+        board,
+        failures=settings.circuit_failures,
+        error_rate=settings.circuit_error_rate,
+        pause_seconds=settings.circuit_seconds,
+    )
+    return Router(catalog, serving, circuits, Gates(settings.batch_share, settings.inference_threads))
 
 
 def open_cache(settings: Settings) -> Cache:
@@ -213,6 +240,8 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        while not task.done():  # redis-py loses a cancellation that comes just as an answer does
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
+        if not task.cancelled():
+            task.result()

@@ -155,6 +155,24 @@ class Settings(BaseModel):
         le=1,
         description="How much of a version's calls at once jobs may take; at least one call.",
     )
+    circuit_failures: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="A version that fails this often in a row is left alone for a while.",
+    )
+    circuit_error_rate: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="So is one that fails this part of at least 20 calls within 30 seconds.",
+    )
+    circuit_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="For how long, before one call tries it; doubled, up to 60, by each try that fails.",
+    )
     public_url: Annotated[str, AfterValidator(_origin)] | None = Field(
         default=None,
         description="Where clients reach the server, for links: `https://host`; by default host and port.",

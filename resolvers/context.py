@@ -15,6 +15,8 @@ from engine.jobs.service import Jobs
 from engine.keys import Keys
 from engine.limits.service import Limits
 from engine.predict import Predictor
+from engine.routing.aliases import Aliases
+from engine.routing.router import Router
 from engine.runs import Runs
 from engine.values import Viewer
 from engine.webhooks.outbox import Webhooks
@@ -28,6 +30,8 @@ class Services:
     database: Database
     bus: Bus
     catalog: Catalog
+    router: Router
+    aliases: Aliases
     predictor: Predictor
     keys: Keys
     authenticator: Authenticator

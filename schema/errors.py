@@ -59,6 +59,10 @@ class NotFoundError(UserError):
 class ConflictError(UserError):
     """The object is in a state that does not allow this."""
 
+    current_revision: int | None = strawberry.field(
+        default=None, description="The revision it has, where `expectedRevision` is another; else null."
+    )
+
 
 @object_type
 class IdempotencyError(UserError):
@@ -111,7 +115,7 @@ def user_errors(error: ExpectedError, request_id: str) -> list[UserError]:
         case engine.NotFoundError():
             return [NotFoundError(**common)]
         case engine.ConflictError():
-            return [ConflictError(**common)]
+            return [ConflictError(**common, current_revision=error.current_revision)]
         case engine.IdempotencyError():
             return [IdempotencyError(**common, original_request_id=error.original_request_id)]
         case engine.RateLimitedError():

@@ -84,6 +84,14 @@ async def blobs(
     return {row_id: value for row_id, value in (await connection.execute(statement)).all()}
 
 
+async def shadows_of(
+    connection: AsyncConnection, project_id: str, ids: Sequence[str]
+) -> Sequence[PredictionRow]:
+    """Finds the copies that shadow targets got of a project's predictions, at most one of each."""
+    mine = (predictions.c.project_id == project_id, predictions.c.shadow_of.in_(ids))
+    return cast(Sequence[PredictionRow], (await connection.execute(select(*LISTED).where(*mine))).all())
+
+
 async def page(
     connection: AsyncConnection, project_id: str, wanted: PredictionFilter, sorting: Order, window: Window
 ) -> Page[PredictionRow]:
@@ -139,6 +147,9 @@ def _conditions(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
         any_of.append(predictions.c.custom_id.in_(list(filter(storable, wanted.custom_id))))
     if wanted.job_id is not None:
         any_of += [predictions.c.job_id == wanted.job_id, *_current("job")]
+    any_of.append(
+        predictions.c.shadow_of.is_not(None) if wanted.shadow else predictions.c.shadow_of.is_(None)
+    )
     if wanted.status is not None and "SUCCEEDED" not in wanted.status:
         any_of.append(UNLUCKY)
     if wanted.cached is not None:

@@ -9,6 +9,7 @@ from typing import cast
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.tables.aliases import ModelAliasRow, aliases
 from db.tables.models import (
     ModelRow,
     ModelVersionRow,
@@ -22,10 +23,11 @@ from db.tables.models import (
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """All models and versions, oldest first, all prices, by when they begin to hold, and a revision that
-    none of it is older than."""
+    """All aliases, models and versions, oldest first, all prices, by when they begin to hold, and a revision
+    that none of it is older than."""
 
     revision: int
+    aliases: Sequence[ModelAliasRow]
     models: Sequence[ModelRow]
     versions: Sequence[ModelVersionRow]
     prices: Sequence[PriceRow]
@@ -48,13 +50,15 @@ async def raise_revision(connection: AsyncConnection) -> None:
 
 
 async def everything(connection: AsyncConnection) -> Everything:
-    """Reads all models, versions and prices: the catalog is made from it."""
+    """Reads all aliases, models, versions and prices: the catalog is made from it."""
     known = await revision(connection)  # first: what changes meanwhile is read again
-    orders = (models.c.id, model_versions.c.id, prices.c.valid_from)
+    # Aliases before what they lead to: the versions of those that are found are there by then.
+    orders = (aliases.c.id, models.c.id, model_versions.c.id, prices.c.valid_from)
     found = [(await connection.execute(select(column.table).order_by(column))).all() for column in orders]
     return Everything(
         known,
-        cast(Sequence[ModelRow], found[0]),
-        cast(Sequence[ModelVersionRow], found[1]),
-        cast(Sequence[PriceRow], found[2]),
+        cast(Sequence[ModelAliasRow], found[0]),
+        cast(Sequence[ModelRow], found[1]),
+        cast(Sequence[ModelVersionRow], found[2]),
+        cast(Sequence[PriceRow], found[3]),
     )

@@ -36,7 +36,7 @@ from db.types import Time
 
 FOLD_LOCK = 0x666F6C64
 HOUR_MS = 3_600_000
-KEY = ("project_id", "hour", "model_version_id", "api_key_id", "job_id", "currency")
+KEY = ("project_id", "hour", "model_version_id", "api_key_id", "job_id", "alias_id", "part", "currency")
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "records")
 KEYS_AT_ONCE = 200  # SQLite takes an OR of at most 1,000 conditions
 
@@ -59,7 +59,20 @@ async def add_items(connection: AsyncConnection, job_id: str, after: int) -> Non
     await connection.execute(insert(usage).from_select(names, select(*values).where(*ended)))
 
 
+def part_of(prediction: Table) -> ColumnElement[str]:
+    """Returns what a prediction was to its alias: ARM, FALLBACK, SHADOW, or NONE without an alias."""
+    columns = prediction.c
+    return case(
+        (columns.alias_id.is_(None), NONE),
+        (columns.shadow_of.is_not(None), "SHADOW"),
+        (columns.asked_version_id.is_not(None), "FALLBACK"),
+        else_="ARM",
+    )
+
+
 def _of_prediction(column: Column[Any]) -> ColumnElement[Any]:
+    if column.key == "part":
+        return part_of(predictions)
     found = predictions.c[str(column.key)]
     return func.coalesce(found, 0) if column.key in TOKENS else found
 
@@ -116,6 +129,8 @@ def _sums(rows: FromClause) -> Select[Any]:
         column.model_version_id,
         func.coalesce(column.api_key_id, NONE).label("api_key_id"),
         func.coalesce(column.job_id, NONE).label("job_id"),
+        func.coalesce(column.alias_id, NONE).label("alias_id"),
+        column.part,
         func.coalesce(column.currency, NONE).label("currency"),
         column.total_ms,
         column.time_to_first_token_ms,

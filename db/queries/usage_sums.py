@@ -30,12 +30,12 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import UsageFilter
-from db.queries.usage import TOKENS, UNFOLDED
+from db.queries.usage import TOKENS, UNFOLDED, part_of
 from db.tables.predictions import predictions
 from db.tables.usage import NONE, daily_rollups, rollups, usage
 from db.types import MILLISECOND, Time
 
-DIMENSIONS = ("model_id", "model_version_id", "api_key_id", "job_id")
+DIMENSIONS = ("model_id", "model_version_id", "api_key_id", "job_id", "alias_id", "part")
 COUNTED = ("predictions", "failed", "cached", *TOKENS, "cost_nanos", "unpriced")
 DAY = timedelta(days=1)
 TERMINAL = ("SUCCEEDED", "FAILED", "CANCELED")
@@ -170,6 +170,8 @@ def _ledger_columns(table: Table) -> dict[str, ColumnElement[Any]]:
         "time": type_coerce(table.c.finished_at, Time),
         "api_key_id": func.coalesce(table.c.api_key_id, NONE),
         "job_id": func.coalesce(table.c.job_id, NONE),
+        "alias_id": func.coalesce(table.c.alias_id, NONE),
+        "part": table.c.part if table is usage else part_of(table),
         "currency": func.coalesce(table.c.currency, NONE),
         "predictions": sql_cast(literal(1), BigInteger),
         "failed": one_where(table.c.status == "FAILED"),

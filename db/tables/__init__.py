@@ -1,5 +1,6 @@
 """One module per noun; importing this package knows every table."""
 
+from db.tables.aliases import AliasChangeRow, ModelAliasRow
 from db.tables.audit import AuditRow
 from db.tables.idempotency import IdempotencyRow
 from db.tables.jobs import ChunkRow, JobRow, UploadRow
@@ -11,12 +12,14 @@ from db.tables.usage import DailyRollupRow, RollupRow, UsageRow
 from db.tables.webhooks import WebhookDeliveryRow, WebhookSecretRow
 
 __all__ = [
+    "AliasChangeRow",
     "ApiKeyRow",
     "AuditRow",
     "ChunkRow",
     "DailyRollupRow",
     "IdempotencyRow",
     "JobRow",
+    "ModelAliasRow",
     "ModelRow",
     "ModelVersionRow",
     "PredictionRow",

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from db.tables.base import id_field, reference, table_of
-from db.types import Json, Time, now
+from db.types import Id, Json, Time, now
 
 # SQLite numbers rows itself only where the key is called INTEGER.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -31,6 +31,9 @@ class JobRow(SQLModel, table=True):
     api_key_id: str | None = reference("api_key.id", nullable=True)
     model_id: str = reference("model.id")
     model_version_id: str = reference("model_version.id")
+    # The alias that led to the version, and the versions that stand in for it, in order.
+    alias_id: str | None = Field(default=None, sa_type=Id)
+    fallbacks: list[str] = Field(default_factory=list, sa_type=Json)
     request_id: str = Field(max_length=128)
     name: str | None = Field(default=None, max_length=200)
     status: str = Field(default="QUEUED", max_length=16)

@@ -13,6 +13,7 @@ from db.types import Id, Json, Time, now
 
 OPEN = "status IN ('QUEUED', 'RUNNING')"
 ITEM = "job_id IS NOT NULL"
+SHADOW = "shadow_of IS NOT NULL"
 
 
 class PredictionRow(SQLModel, table=True):
@@ -20,11 +21,12 @@ class PredictionRow(SQLModel, table=True):
 
     __tablename__ = "prediction"
     __table_args__ = (
-        # Ids sort by creation, so "newest first" needs no second column in any of these.
-        Index("ix_prediction_project", "project_id", "id"),
-        Index("ix_prediction_model", "model_id", "project_id", "id"),
-        Index("ix_prediction_version", "model_version_id", "project_id", "id"),
-        Index("ix_prediction_status", "project_id", "status", "id"),
+        # Ids sort by creation, so "newest first" needs no second column in any of these. Lists leave shadows
+        # out: with that column at the end, they and their counts read nothing but the index.
+        Index("ix_prediction_project", "project_id", "id", "shadow_of"),
+        Index("ix_prediction_model", "model_id", "project_id", "id", "shadow_of"),
+        Index("ix_prediction_version", "model_version_id", "project_id", "id", "shadow_of"),
+        Index("ix_prediction_status", "project_id", "status", "id", "shadow_of"),
         Index("ix_prediction_key", "api_key_id", "id"),
         Index("ix_prediction_finished", "project_id", "finished_at", "id"),
         Index("ix_prediction_open", "lease_until", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
@@ -37,6 +39,8 @@ class PredictionRow(SQLModel, table=True):
         Index("ix_prediction_unlucky", "job_id", "status", "job_sequence",
               sqlite_where=text(f"{ITEM} AND status <> 'SUCCEEDED'"),
               postgresql_where=text(f"{ITEM} AND status <> 'SUCCEEDED'")),
+        Index("ux_prediction_shadow", "shadow_of", unique=True,
+              sqlite_where=text(SHADOW), postgresql_where=text(SHADOW)),
         Index("ix_prediction_custom", "project_id", "custom_id", "id",
               sqlite_where=text("custom_id IS NOT NULL"), postgresql_where=text("custom_id IS NOT NULL")),
     )  # fmt: skip
@@ -65,6 +69,10 @@ class PredictionRow(SQLModel, table=True):
     custom_id: str | None = Field(default=None, max_length=128)
     job_sequence: int | None = Field(default=None)
     is_replaced: bool = Field(default=False)
+    # How it came to its version: by which alias, in the place of which version, as a copy of what.
+    alias_id: str | None = Field(default=None, sa_type=Id)
+    asked_version_id: str | None = Field(default=None, sa_type=Id)
+    shadow_of: str | None = Field(default=None, sa_type=Id)
     # What was used, and what that cost.
     usage_source: str | None = Field(default=None, max_length=16)
     input_tokens: int | None = Field(default=None)

@@ -11,11 +11,14 @@ from db.tables.base import reference, table_of
 from db.types import Id, Time
 
 NONE = ""
-"""Stands for no key and no job in a rollup's primary key, which has no room for NULL."""
+"""Stands for no key, job or alias in a rollup's primary key, which has no room for NULL."""
 
 
 class UsageRow(SQLModel, table=True):
-    """What one prediction used. Written with its result, never changed but by a repricing."""
+    """What one prediction used. Written with its result, never changed but by a repricing.
+
+    `part` is what it was to its alias: ARM, FALLBACK or SHADOW.
+    """
 
     __tablename__ = "usage"
     __table_args__ = (
@@ -41,6 +44,8 @@ class UsageRow(SQLModel, table=True):
     model_id: str = Field(sa_type=Id)
     model_version_id: str = Field(sa_type=Id)
     job_id: str | None = Field(default=None, sa_type=Id)
+    alias_id: str | None = Field(default=None, sa_type=Id)
+    part: str = Field(default=NONE, max_length=8)
     status: str = Field(max_length=16)
     cached: bool = Field(default=False)
     finished_at: datetime = Field(sa_type=Time)
@@ -56,13 +61,15 @@ class UsageRow(SQLModel, table=True):
 
 
 class _Rollup(SQLModel):
-    """What was used in one piece of time by one key of one version, inside one job or none."""
+    """What was used in a piece of time by one key of one version, in a job and part of an alias, or none."""
 
     project_id: str = Field(primary_key=True, sa_type=Id)
     hour: datetime = Field(primary_key=True, sa_type=Time)
     model_version_id: str = Field(primary_key=True, sa_type=Id)
     api_key_id: str = Field(default=NONE, primary_key=True, sa_type=Id)
     job_id: str = Field(default=NONE, primary_key=True, sa_type=Id)
+    alias_id: str = Field(default=NONE, primary_key=True, sa_type=Id)
+    part: str = Field(default=NONE, primary_key=True, max_length=8)
     currency: str = Field(default=NONE, primary_key=True, max_length=3)
     model_id: str = Field(sa_type=Id)
     predictions: int = Field(default=0, sa_type=BigInteger)
@@ -86,6 +93,7 @@ class RollupRow(_Rollup, table=True):
         Index("ix_rollup_model", "project_id", "model_id", "hour"),
         Index("ix_rollup_key", "api_key_id", "hour"),
         Index("ix_rollup_job", "job_id"),
+        Index("ix_rollup_alias", "alias_id", "hour"),
     )
 
 
@@ -97,6 +105,7 @@ class DailyRollupRow(_Rollup, table=True):
         Index("ix_rollup_day_model", "project_id", "model_id", "hour"),
         Index("ix_rollup_day_key", "api_key_id", "hour"),
         Index("ix_rollup_day_job", "job_id"),
+        Index("ix_rollup_day_alias", "alias_id", "hour"),
     )
 
 

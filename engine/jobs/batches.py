@@ -15,7 +15,6 @@ from db.tables import ChunkRow, JobRow, UploadRow
 from db.types import new_id, now
 from engine.backends.base import ManyBackend
 from engine.bus.base import Bus
-from engine.catalog import Catalog
 from engine.errors import InvalidInputError, NotFoundError
 from engine.explanations import check_explainable
 from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
@@ -24,7 +23,9 @@ from engine.jobs.control import find_job
 from engine.jobs.feeder import TOPIC
 from engine.jobs.lines import Item, line_of
 from engine.jobs.source import Blocks, Part, Place, Survey, survey
-from engine.serving import Served, Serving
+from engine.routing.router import Router
+from engine.routing.routes import Route
+from engine.serving import Served
 from engine.storage.base import Storage, write_whole
 from engine.values import BatchRequest, PredictionData, Viewer
 from engine.webhooks.addresses import check_url
@@ -45,16 +46,14 @@ class Batches:
         self,
         database: Database,
         bus: Bus,
-        catalog: Catalog,
-        serving: Serving,
+        router: Router,
         storage: Storage,
         *,
         allowed_hosts: Collection[str] = (),
     ) -> None:
         self._database = database
         self._bus = bus
-        self._catalog = catalog
-        self._serving = serving
+        self._router = router
         self._storage = storage
         self._allowed_hosts = allowed_hosts
         self._surveys = asyncio.Semaphore(SURVEYS)
@@ -64,7 +63,7 @@ class Batches:
 
         Raises:
             NotFoundError: the project sees no such model, version or upload.
-            ModelNotReadyError: the version can not be asked now.
+            ModelNotReadyError: no version of the route can be asked now.
             InvalidInputError, ManyErrors: something is wrong; nothing runs.
             IdempotencyKeyReusedError: the key stands for another request.
             StorageError, DatabaseUnavailableError: it could not be stored, so it was not accepted.
@@ -72,13 +71,14 @@ class Batches:
         check_request(request)
         if request.callback_url is not None:
             check_url(request.callback_url, self._allowed_hosts)
-        served = self._served(viewer, request)
+        route = self._router.route(viewer, request.model, request.version, request.sticky_key)
+        served = self._served(route, request)
         job_id = new_id()
         upload = await self._upload(viewer, request.upload_id) if request.upload_id is not None else None
         source = upload.key if upload is not None else f"jobs/{job_id}.jsonl"
         size = _chunk_items(served, request)
         found = await self._survey(request, served, source, size)
-        job = self._row(viewer, request, request_id, served, job_id, source, found, size)
+        job = self._row(viewer, request, request_id, route, job_id, source, found, size)
         claim = _claim(viewer, request, request_id)
         try:
             if request.items is not None:
@@ -92,9 +92,8 @@ class Batches:
         self._bus.announce(TOPIC, job_id)
         return job, False
 
-    def _served(self, viewer: Viewer, request: BatchRequest) -> Served:
-        model = self._catalog.model(viewer, request.model)
-        served = self._serving.get(self._catalog.version(model, request.version))
+    def _served(self, route: Route, request: BatchRequest) -> Served:
+        served = self._router.first(route, for_job=True)
         if request.explain is not None:
             check_explainable(served.version.spec, PredictionData("tabular", {"records": []}))
         return served
@@ -135,7 +134,7 @@ class Batches:
         viewer: Viewer,
         request: BatchRequest,
         request_id: str,
-        served: Served,
+        route: Route,
         job_id: str,
         source: str,
         found: Survey,
@@ -147,8 +146,10 @@ class Batches:
             id=job_id,
             project_id=viewer.project_id,
             api_key_id=viewer.api_key_id,
-            model_id=served.version.model.id,
-            model_version_id=served.version.row.id,
+            model_id=route.asked.model.id,
+            model_version_id=route.asked.row.id,
+            alias_id=route.alias_id,
+            fallbacks=[version.row.id for version in route.others],
             request_id=request_id,
             name=request.name,
             priority=request.priority,

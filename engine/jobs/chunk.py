@@ -11,6 +11,8 @@ from db.types import new_id, now
 from engine.errors import ProcessingError, ThrottledError
 from engine.jobs.lines import Item
 from engine.outcome import Outcome
+from engine.routing.router import THROTTLED_SECONDS
+from engine.routing.routes import Route
 from engine.serving import Served
 from engine.values import PredictionStatus
 
@@ -18,8 +20,6 @@ MAX_TRIES = 3
 FIRST_WAIT_SECONDS = 1.0
 LEAST_WAIT_SECONDS = 0.5
 """A chunk that is handed out again before its handler has returned would be taken for running."""
-THROTTLED_SECONDS = 5.0
-"""How long a version is left alone that has too much to do and does not say for how long."""
 
 
 @dataclass(slots=True)
@@ -31,6 +31,10 @@ class Running:
     item: Item
     tries: int
     started_at: datetime
+    others: int = 0
+    """Calls of versions that stood in."""
+    served: Served | None = None
+    """The version that was asked last, if not that of the chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Chunk:
 
     row: ChunkRow
     job: JobRow
+    route: Route
     served: Served
     left: dict[int, Running] = field(default_factory=dict)
     ended: list[Ended] = field(default_factory=list)

@@ -7,44 +7,56 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from typing import cast
 
 from engine.backends.base import ManyBackend, Result, Token
 from engine.bus.memory import MemoryBus
-from engine.errors import InternalError, ProcessingError, ThrottledError
-from engine.jobs.chunk import THROTTLED_SECONDS, Chunk, Running
-from engine.jobs.shares import Shares
-from engine.outcome import Outcome, find_outcome, generates
+from engine.errors import InternalError, ProcessingError
+from engine.jobs.chunk import Chunk, Running
+from engine.outcome import Outcome, generates
+from engine.routing.router import Router, Tries, may_be_better_elsewhere
 from engine.text_stream import TextStream
 from engine.values import ExplanationMethod, PredictionStatus
 
 log = logging.getLogger(__name__)
 
 
-async def run_items(chunk: Chunk, items: Sequence[Running], shares: Shares) -> None:
+async def run_items(chunk: Chunk, items: Sequence[Running], router: Router) -> None:
     """Runs items and tells the chunk how each ended; cancelled, it leaves those that have not.
 
     One that fails does not touch its neighbours.
     """
-    if isinstance(chunk.served.backend, ManyBackend) and chunk.job.explain is None:
-        await _run_together(chunk, chunk.served.backend, items, shares)
+    backend = chunk.served.backend
+    together = isinstance(backend, ManyBackend) and chunk.job.explain is None
+    if together and await router.circuits.enter(chunk.served.version.row.id):
+        await _run_together(chunk, cast(ManyBackend, backend), items, router)
     else:
-        async with asyncio.TaskGroup() as group:
-            for running in items:
-                group.create_task(_run_alone(chunk, running, shares))
+        await _run_each(chunk, [(running, None) for running in items], router)
 
 
-async def _run_together(chunk: Chunk, backend: ManyBackend, items: Sequence[Running], shares: Shares) -> None:
-    async with shares.call(chunk.served):
+async def _run_together(chunk: Chunk, backend: ManyBackend, items: Sequence[Running], router: Router) -> None:
+    async with router.gates.call(chunk.served, for_job=True):
         started = time.perf_counter()
         results = await _predict_many(chunk, backend, items)
-    for running, result in zip(items, results, strict=True):
-        outcome = Outcome(PredictionStatus.SUCCEEDED, started=started)
-        if isinstance(result, Result):
-            outcome.output, outcome.usage = result.output, result.usage
-            outcome.inference_ms = result.inference_ms
+    outcomes = [_outcome(result, started) for result in results]
+    whole = next((outcome for outcome in outcomes if outcome.error is None), outcomes[0])
+    await router.note(chunk.served, whole)
+    again = []
+    for running, outcome in zip(items, outcomes, strict=True):
+        if chunk.route.others and may_be_better_elsewhere(outcome):
+            again.append((running, outcome))
         else:
-            outcome.status, outcome.error = PredictionStatus.FAILED, result
-        chunk.end(running, outcome, _jitter())
+            chunk.end(running, outcome, _jitter())
+    await _run_each(chunk, again, router)
+
+
+def _outcome(result: Result | ProcessingError, started: float) -> Outcome:
+    if isinstance(result, Result):
+        outcome = Outcome(PredictionStatus.SUCCEEDED, started=started)
+        outcome.output, outcome.usage = result.output, result.usage
+        outcome.inference_ms = result.inference_ms
+        return outcome
+    return Outcome(PredictionStatus.FAILED, started=started, error=result)
 
 
 async def _predict_many(
@@ -57,17 +69,21 @@ async def _predict_many(
         return [InternalError() for _ in items]
 
 
-async def _run_alone(chunk: Chunk, running: Running, shares: Shares) -> None:
+async def _run_each(chunk: Chunk, items: Sequence[tuple[Running, Outcome | None]], router: Router) -> None:
+    """Runs items beside one another; those that failed before are asked of the other versions only."""
+    async with asyncio.TaskGroup() as group:
+        for running, outcome in items:
+            group.create_task(_run_alone(chunk, running, router, outcome))
+
+
+async def _run_alone(chunk: Chunk, running: Running, router: Router, failed: Outcome | None) -> None:
     method = ExplanationMethod(chunk.job.explain) if chunk.job.explain else None
     task = chunk.served.version.spec.task
     stream = TextStream(Unheard(), running.id) if generates(task) else None
-    async with shares.call(chunk.served):
-        if closed := shares.closed_for(chunk.served):
-            chunk.wait(closed)
-            return
-        outcome = await find_outcome(chunk.served, running.item.data, method, stream)
-    if isinstance(outcome.error, ThrottledError):
-        shares.close(chunk.served, outcome.error.retry_after_seconds or THROTTLED_SECONDS)
+    tries = Tries(chunk.route, chunk.served, calls=0 if failed is None else 1)
+    outcome = await router.answer(tries, running.item.data, method, stream, for_job=True, failed=failed)
+    running.served = tries.served
+    running.others += max(0, tries.calls - 1)
     chunk.end(running, outcome, _jitter())
 
 

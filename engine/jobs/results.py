@@ -19,7 +19,7 @@ from db.types import now
 from engine.bus.base import Bus
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import close_chunks
-from engine.jobs.rows import SEQUENCE, Row, item_rows, tally
+from engine.jobs.rows import SEQUENCE, Row, item_rows, tallies
 from engine.observer import UNOBSERVED, Observer
 from engine.usage import ledger
 from engine.values import JobStatus, PredictionStatus
@@ -56,7 +56,8 @@ class Results:
             log.error("chunk %s could not be stored; it will run again", chunk.row.id)
             return
         if job is not None:
-            self._observer.items_ended(chunk.served.version.spec.name, tally(rows))
+            for name, found in tallies(chunk, rows).items():
+                self._observer.items_ended(name, found)
             self._bus.announce(f"job:{job.id}", job.sequence + len(rows))
 
     async def give_back(self, row: ChunkRow, wait_seconds: float) -> None:

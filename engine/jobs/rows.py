@@ -14,6 +14,7 @@ import orjson
 
 from db.queries.chunks import ITEM_COLUMNS
 from db.types import epoch_ms
+from engine.catalog import CatalogVersion
 from engine.jobs.chunk import Chunk, Ended
 from engine.money import Cost, cost_of, price_at
 from engine.observer import Tally
@@ -28,9 +29,18 @@ SEQUENCE = _AT["job_sequence"]
 
 def item_rows(chunk: Chunk) -> list[Row]:
     """Returns the values of `ITEM_COLUMNS` for each item that has ended; `job_sequence` is left out."""
-    template = _template(chunk)
-    costs = _Costs(chunk)
-    return [_row(template, ended, costs) for ended in chunk.ended]
+    template, job_version = _template(chunk), chunk.job.model_version_id
+    costs: dict[str, _Costs] = {}
+    rows = []
+    for ended in chunk.ended:
+        version = (ended.running.served or chunk.served).version
+        if version.row.id not in costs:
+            costs[version.row.id] = _Costs(version)
+        row = _row(template, ended, costs[version.row.id])
+        row[_VERSION] = version.row.id
+        row[_ASKED] = job_version if version.row.id != job_version else None
+        rows.append(row)
+    return rows
 
 
 def _template(chunk: Chunk) -> Row:
@@ -41,7 +51,7 @@ def _template(chunk: Chunk) -> Row:
         "project_id": job.project_id,
         "api_key_id": job.api_key_id,
         "model_id": job.model_id,
-        "model_version_id": job.model_version_id,
+        "alias_id": job.alias_id,
         "request_id": job.request_id,
         "job_id": job.id,
         "explain": job.explain,
@@ -59,7 +69,7 @@ def _row(template: Row, ended: Ended, costs: _Costs) -> Row:
     row = template.copy()
     started, finished = epoch_ms(running.started_at), epoch_ms(ended.ended_at)
     row[_ID], row[_ITEM], row[_CUSTOM] = running.id, running.place, running.item.custom_id
-    row[_STATUS], row[_ATTEMPTS] = outcome.status.value, running.tries
+    row[_STATUS], row[_ATTEMPTS] = outcome.status.value, running.tries + running.others
     row[_CREATED], row[_STARTED], row[_FINISHED] = started, started, finished
     row[_INFERENCE], row[_TOTAL] = outcome.inference_ms, float(finished - started)
     row[_INPUT], row[_OUTPUT] = _json(running.item.data.value), _json(outcome.output)
@@ -79,14 +89,15 @@ _STATUS, _ATTEMPTS = _AT["status"], _AT["attempts"]
 _CREATED, _STARTED, _FINISHED = _AT["created_at"], _AT["started_at"], _AT["finished_at"]
 _INFERENCE, _TOTAL, _FIRST_TOKEN = _AT["inference_ms"], _AT["total_ms"], _AT["time_to_first_token_ms"]
 _INPUT, _OUTPUT, _ERROR, _EXPLANATION = _AT["input"], _AT["output"], _AT["error"], _AT["explanation"]
+_VERSION, _ASKED = _AT["model_version_id"], _AT["asked_version_id"]
 _USAGE = slice(_AT["usage_source"], _AT["currency"] + 1)
 
 
 class _Costs:
-    """The usage columns of a chunk's rows; most items of a chunk used the same."""
+    """The usage columns of rows of one version; most items of a chunk used the same."""
 
-    def __init__(self, chunk: Chunk) -> None:
-        self._prices = chunk.served.version.prices
+    def __init__(self, version: CatalogVersion) -> None:
+        self._prices = version.prices
         self._known: dict[Usage, Row] = {}
 
     def columns(self, usage: Usage, at: datetime) -> Row:
@@ -109,8 +120,14 @@ def _usage_columns(usage: Usage, cost: Cost | None) -> Row:
     ]
 
 
-def tally(rows: Sequence[Row]) -> Tally:
-    """Returns the sum over rows of one chunk."""
+def tallies(chunk: Chunk, rows: Sequence[Row]) -> dict[str, Tally]:
+    """Returns the sum over the rows of a chunk that each version answered, by its name."""
+    names = {version.row.id: version.spec.name for version in chunk.route.versions}
+    answered = {row[_VERSION] for row in rows}
+    return {names[each]: _tally([row for row in rows if row[_VERSION] == each]) for each in answered}
+
+
+def _tally(rows: Sequence[Row]) -> Tally:
     found = Tally()
     for row in rows:
         found.statuses[row[_STATUS]] += 1

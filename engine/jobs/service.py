@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from db.queries import chunks as queries
 from db.session import Database
 from engine.bus.base import Bus
-from engine.catalog import Catalog
 from engine.jobs.batches import Batches
 from engine.jobs.cleanup import Cleanup
 from engine.jobs.control import Control
 from engine.jobs.engine import Engine
 from engine.jobs.feeder import Feeder
-from engine.jobs.shares import Shares
 from engine.jobs.upkeep import Upkeep
 from engine.jobs.worker import Worker
 from engine.observer import UNOBSERVED, Observer
-from engine.serving import Serving
+from engine.routing.router import Router
 from engine.signing import Links
 from engine.storage.base import Storage
 from engine.uploads import Uploads
@@ -35,8 +33,7 @@ class Foundation:
 
     database: Database
     bus: Bus
-    catalog: Catalog
-    serving: Serving
+    router: Router
     storage: Storage
     engine: Engine
     links: Links
@@ -61,8 +58,7 @@ class Jobs:
             Batches(
                 base.database,
                 base.bus,
-                base.catalog,
-                base.serving,
+                base.router,
                 base.storage,
                 allowed_hosts=base.allowed_hosts,
             ),
@@ -73,9 +69,9 @@ class Jobs:
 
 
 @asynccontextmanager
-async def working(base: Foundation, *, slots: int, shares: Shares) -> AsyncIterator[Worker]:
+async def working(base: Foundation, *, slots: int) -> AsyncIterator[Worker]:
     """Works off jobs in this process for as long as the context lasts, and then gives back what is left."""
-    worker = Worker(base.database, base.bus, base.catalog, base.serving, base.storage, shares, base.observer)
+    worker = Worker(base.database, base.bus, base.router, base.storage, base.observer)
     feeder = Feeder(base.database, base.bus, base.engine, owner=worker.owner, slots=slots)
     upkeep = Upkeep(base.database, base.bus, base.engine, worker)
 

@@ -18,17 +18,15 @@ from db.session import Database
 from db.tables import ChunkRow, JobRow
 from db.types import new_id, now
 from engine.bus.base import Bus
-from engine.catalog import Catalog
 from engine.errors import InternalError, ModelNotReadyError
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import end_job
 from engine.jobs.items import run_items
 from engine.jobs.lines import Item
 from engine.jobs.results import Results
-from engine.jobs.shares import Shares
 from engine.jobs.source import read_items
 from engine.observer import UNOBSERVED, Observer
-from engine.serving import Served, Serving
+from engine.routing.router import Router
 from engine.storage.base import MissingFileError, Storage, StorageError
 from engine.values import JobStatus
 
@@ -49,10 +47,8 @@ class Worker:
         self,
         database: Database,
         bus: Bus,
-        catalog: Catalog,
-        serving: Serving,
+        router: Router,
         storage: Storage,
-        shares: Shares,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.owner = new_id()
@@ -60,10 +56,8 @@ class Worker:
         """The chunks that run now, and the jobs they belong to."""
         self._database = database
         self._bus = bus
-        self._catalog = catalog
-        self._serving = serving
+        self._router = router
         self._storage = storage
-        self._shares = shares
         self._results = Results(database, bus, observer)
         self._known: dict[str, JobRow] = {}
 
@@ -92,7 +86,7 @@ class Worker:
             chunk = await self._prepared(row, await self._job(row.job_id))
             if chunk is None:
                 return
-            await run_items(chunk, list(chunk.left.values()), self._shares)
+            await run_items(chunk, list(chunk.left.values()), self._router)
         except asyncio.CancelledError:
             await uncancelled(self._cut(row, chunk))
             raise
@@ -101,10 +95,12 @@ class Worker:
     async def _prepared(self, row: ChunkRow, job: JobRow) -> Chunk | None:
         """Returns the chunk with what is left to run of it; None where it can not run, or not now."""
         try:
-            chunk = Chunk(row, job, self._served(job))
+            route = self._router.of_job(job)
+            chunk = Chunk(row, job, route, self._router.first(route, for_job=True))
             chunk.begin(await asyncio.to_thread(self._read, row, job))
         except ModelNotReadyError as error:
-            await self._can_not(row, job, error.message, for_now=error.retryable)
+            wait = error.retry_after_seconds or NOT_READY_SECONDS
+            await self._can_not(row, job, error.message, for_now=error.retryable, seconds=wait)
             return None
         except StorageError as error:
             await self._can_not(row, job, str(error), for_now=not isinstance(error, MissingFileError))
@@ -118,12 +114,6 @@ class Worker:
             await self._results.give_back(row, 0.0)
         else:
             await self._results.store(chunk)
-
-    def _served(self, job: JobRow) -> Served:
-        version = self._catalog.version_by_id(job.model_version_id)
-        if version is None:
-            raise ModelNotReadyError("The model version is not known here yet.")
-        return self._serving.get(version)
 
     def _read(self, row: ChunkRow, job: JobRow) -> list[Item]:
         return read_items(self._storage.read(job.source, row.start_byte, row.end_byte))
@@ -148,10 +138,12 @@ class Worker:
             await job_queries.change_status(connection, job_id, queued, JobStatus.RUNNING, **changes)
         self._bus.announce(f"job:{job_id}", JobStatus.RUNNING)
 
-    async def _can_not(self, row: ChunkRow, job: JobRow, reason: str, *, for_now: bool) -> None:
+    async def _can_not(
+        self, row: ChunkRow, job: JobRow, reason: str, *, for_now: bool, seconds: float = NOT_READY_SECONDS
+    ) -> None:
         """Gives a chunk back that can not run, or ends its job where it never will."""
         log.warning("a chunk of job %s can not run: %s", job.id, reason)
-        await self._results.give_back(row, NOT_READY_SECONDS)
+        await self._results.give_back(row, seconds)
         if not for_now:
             await end_job(self._database, self._bus, job.id, JobStatus.FAILED, reason)
 

@@ -20,8 +20,9 @@ from db.errors import DatabaseUnavailableError
 from db.queries import usage as queries
 from db.session import Database
 from db.tables import JobRow, PredictionRow, RollupRow
-from db.tables.usage import daily_rollups, rollups
+from db.tables.usage import NONE, daily_rollups, rollups
 from engine.usage.sketches import Pooled
+from engine.values import AliasPart
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def ledger_row(row: PredictionRow) -> dict[str, Any]:
         "model_id": row.model_id,
         "model_version_id": row.model_version_id,
         "job_id": row.job_id,
+        "alias_id": row.alias_id,
+        "part": part_of(row),
         "status": str(row.status),
         "cached": row.cached,
         "finished_at": row.finished_at,
@@ -76,6 +79,15 @@ def ledger_row(row: PredictionRow) -> dict[str, Any]:
         "time_to_first_token_ms": row.time_to_first_token_ms,
         "folded": False,
     }
+
+
+def part_of(row: PredictionRow) -> str:
+    """Returns what a prediction was to its alias: ARM, FALLBACK or SHADOW; NONE without an alias."""
+    if row.alias_id is None:
+        return NONE
+    if row.shadow_of is not None:
+        return AliasPart.SHADOW
+    return AliasPart.ARM if row.asked_version_id is None else AliasPart.FALLBACK
 
 
 class Folding:

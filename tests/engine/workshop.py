@@ -26,6 +26,10 @@ from engine.keys import Keys
 from engine.predict import Predictor
 from engine.recovery import Recovery
 from engine.registry import Registry
+from engine.routing.circuits import Circuits
+from engine.routing.gates import Gates
+from engine.routing.memory import MemoryBoard
+from engine.routing.router import Router
 from engine.runs import Runs
 from engine.serving import Serving
 from engine.values import (
@@ -112,6 +116,7 @@ class Process:
     catalog: Catalog
     bus: MemoryBus
     serving: Serving
+    router: Router
     runs: Runs
     predictor: Predictor
     recovery: Recovery
@@ -131,13 +136,15 @@ class Workshop:
         """Starts the engine of a process, without its recovery loop."""
         catalog = Catalog(self.database)
         await catalog.refresh()
-        bus, answers = MemoryBus(), Answers(MemoryCache())
+        bus = MemoryBus()
         serving = Serving(self.database, catalog, self.executor, bus)
         await serving.load_all()
+        router = Router(catalog, serving, Circuits(MemoryBoard()), Gates(1.0, 4))
+        answers = Answers(MemoryCache(), router)
         runs = Runs(self.database, bus, answers, lease_seconds=lease_seconds)
-        predictor = Predictor(self.database, catalog, serving, bus, answers, runs)
+        predictor = Predictor(self.database, catalog, serving, router, bus, answers, runs)
         recovery = Recovery(self.database, predictor, runs, lease_seconds=lease_seconds)
-        return Process(catalog, bus, serving, runs, predictor, recovery)
+        return Process(catalog, bus, serving, router, runs, predictor, recovery)
 
     async def predict(self, x: float = 1, *, wait_ms: int = 10_000) -> PredictionRow:
         """Asks the told model in the first process."""

@@ -21,7 +21,6 @@ from engine.bus.memory import MemoryBus
 from engine.errors import ProcessingError
 from engine.jobs.engine import LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
-from engine.jobs.shares import Shares
 from engine.jobs.worker import Worker
 from engine.signing import Links
 from engine.storage.directory import DirectoryStorage
@@ -64,8 +63,7 @@ class Bench:
         base = Foundation(
             workshop.database,
             MemoryBus(),
-            here.catalog,
-            here.serving,
+            here.router,
             DirectoryStorage(directory),
             LocalEngine(),
             Links(b"secret", "http://here"),
@@ -89,7 +87,7 @@ class Bench:
         base = self.base if alone else _beside(self.base)
         if alone:
             await begin_alone(self.database)
-        async with working(base, slots=slots, shares=Shares(1.0, 4)) as worker:
+        async with working(base, slots=slots) as worker:
             yield worker
 
     async def job(self, job_id: str) -> JobRow:

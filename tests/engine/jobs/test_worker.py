@@ -10,7 +10,7 @@ from db.tables.jobs import chunks
 from engine.errors import ModelError, ThrottledError
 from engine.jobs import chunk as chunk_module
 from engine.jobs.worker import MAX_STARTS
-from engine.values import JobStatus
+from engine.values import JobStatus, ModelRef
 from tests.engine.jobs.bench import Bench, ManyToldBackend
 
 
@@ -219,7 +219,8 @@ async def test_a_job_whose_source_is_gone_fails_and_says_so(bench: Bench) -> Non
 
 
 async def test_explanations_are_stored_with_the_items(bench: Bench) -> None:
-    version = bench.base.serving.get(bench.base.catalog.versions()[0])
+    route = bench.base.router.route(bench.viewer, ModelRef(name="told"), None)
+    version = bench.base.router.first(route)
     version.version.spec = replace(version.version.spec, config={"baseline": {"x": 0.0}})
     job = await bench.submit(2, explain="OCCLUSION")
 

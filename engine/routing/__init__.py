@@ -1,0 +1,1 @@
+"""Routing: which version a request goes to, and which others stand in for it."""
