@@ -23,8 +23,14 @@ class Action(StrEnum):
     KEY_CREATED = "api_key.created"
     KEY_ROTATED = "api_key.rotated"
     KEY_REVOKED = "api_key.revoked"
+    MODEL_DELETED = "model.deleted"
+    MODEL_REGISTERED = "model.registered"
+    MODEL_UPDATED = "model.updated"
+    PRICE_SET = "model_version.price_set"
     PROJECT_CREATED = "project.created"
     USAGE_REPRICED = "usage.reprice"
+    VERSION_CREATED = "model_version.created"
+    VERSION_RETIRED = "model_version.retired"
 
 
 @dataclass(frozen=True, slots=True)

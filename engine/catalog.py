@@ -160,7 +160,7 @@ class Catalog:
         """
         if ref is None:
             if model.default is None:
-                raise ModelNotReadyError(f"The model {model.row.name!r} has no version yet.")
+                raise _without_version(model)
             return model.default
         if ref.id is not None:
             found = model.versions.get(ref.id)
@@ -177,6 +177,14 @@ def _exists_for(viewer: Viewer, row: ModelRow) -> bool:
     """Tells whether a model is there, in the viewer's project or for all, and not hidden from its key."""
     in_project = row.project_id in (None, viewer.project_id)
     return in_project and row.deleted_at is None and viewer.sees(row.id)
+
+
+def _without_version(model: CatalogModel) -> ModelNotReadyError:
+    path = ("input", "model")
+    if model.versions:
+        message = f"Every version of the model {model.row.name!r} is RETIRED."
+        return ModelNotReadyError(message, status=ServingStatus.RETIRED, path=path, retryable=False)
+    return ModelNotReadyError(f"The model {model.row.name!r} has no version yet.", path=path)
 
 
 def require_ready(version: CatalogVersion) -> None:

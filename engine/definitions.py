@@ -25,12 +25,14 @@ from pydantic import (
     model_validator,
 )
 
+from db.types import storable
 from engine.backends.configs import ConfigPart, first_problem
 from engine.backends.openai.config import OpenAIConfig
 from engine.money import to_nanos
 from engine.values import BackendKind, ModelTask
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 
 JsonOrPath = dict[str, Any] | str
 
@@ -44,11 +46,24 @@ def _in_nanos(amount: Decimal) -> Decimal:
     return amount
 
 
+def _storable(text: str) -> str:
+    if not storable(text) or (not text.isprintable() and not text.replace("\n", "").isprintable()):
+        raise ValueError("must have printable characters only")
+    return text
+
+
 Moment = Annotated[AwareDatetime, AfterValidator(_to_the_millisecond)]
 """A time, cut to the millisecond that the database keeps."""
 
 Amount = Annotated[Decimal, Field(ge=0, le=10**9), AfterValidator(_in_nanos)]
 """Money in units of the currency, with at most nine decimals."""
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""A text for people; it may have line breaks."""
+
+Label = Annotated[Text, Field(max_length=200)]
+Tag = Annotated[Text, Field(min_length=1, max_length=50)]
 
 
 class DefinitionError(Exception):
@@ -128,9 +143,9 @@ class VersionDefinition(_Part):
     `max_tokens` is the most that one generation may be asked for.
     """
 
-    version: Annotated[str, Field(min_length=1, max_length=64)]
+    version: Annotated[str, Field(pattern=VERSION)]
     backend: BackendDefinition
-    labels: list[str] | None = None
+    labels: Annotated[list[Label], Field(min_length=1, max_length=10_000)] | None = None
     input_schema: JsonOrPath | None = None
     baseline: JsonOrPath | None = None
     tokenizer: str | None = None
@@ -145,10 +160,10 @@ class ModelDefinition(_Part):
     """A model with its versions, oldest first; the last one is the default."""
 
     name: Annotated[str, Field(pattern=NAME)]
-    display_name: Annotated[str, Field(min_length=1, max_length=200)]
+    display_name: Annotated[Text, Field(min_length=1, max_length=200)]
     task: ModelTask
-    description: str | None = None
-    tags: list[str] = []
+    description: Annotated[Text, Field(max_length=10_000)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=50)] = []
     versions: list[VersionDefinition] = []
 
 

@@ -30,7 +30,11 @@ class InputChecker:
         if spec.input_schema is not None:
             self._flat = FlatRecords.of(spec.input_schema)
             try:
-                self._validator = jsonschema_rs.validator_for(spec.input_schema)
+                self._validator = jsonschema_rs.validator_for(
+                    spec.input_schema,
+                    offline=True,  # a reference would be fetched, from wherever it points to
+                    pattern_options=jsonschema_rs.RegexOptions(),  # linear in the text, for any pattern
+                )
             except (jsonschema_rs.ValidationError, ValueError) as error:
                 raise ModelError(f"The inputSchema of {spec.name} is not a JSON Schema: {error}") from error
 

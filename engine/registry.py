@@ -113,7 +113,7 @@ class _Pass:
     async def price(self, version_id: str, name: str, definition: PriceDefinition | None) -> None:
         if definition is None:
             return
-        columns = _price_columns(definition)
+        columns = price_columns(definition)
         known = [row for row in self.prices if row.model_version_id == version_id]
         if definition.valid_from is not None:
             await self.dated_price(version_id, name, definition.valid_from, known, columns)
@@ -178,7 +178,8 @@ def _identity(columns: dict[str, Any]) -> dict[str, Any]:
     return {"backend": columns["backend"], "input_schema": columns["input_schema"], "config": kept}
 
 
-def _price_columns(definition: PriceDefinition) -> dict[str, Any]:
+def price_columns(definition: PriceDefinition) -> dict[str, Any]:
+    """Returns what a price's row has of its definition, but for when it begins."""
     amounts = {
         "input_nanos_per_million": definition.input_per_million_tokens,
         "cached_input_nanos_per_million": definition.cached_input_per_million_tokens,

@@ -21,9 +21,15 @@ TOPIC = "registry"
 async def changing_registry(database: Database, bus: Bus) -> AsyncIterator[AsyncConnection]:
     """Opens a transaction that changes models, versions, prices or aliases, and then tells all processes.
 
-    Raises what `Database.write` raises.
+    Such transactions take turns, so what one reads stays true until its end. Raises what `Database.write`
+    raises.
     """
     async with database.write() as connection:
-        yield connection
         await queries.raise_revision(connection)
+        yield connection
+    tell_of_change(bus)
+
+
+def tell_of_change(bus: Bus) -> None:
+    """Tells every process, this one too, that it is time to look at the registry."""
     bus.announce(TOPIC, None)

@@ -22,6 +22,8 @@ from engine.bus.base import Bus
 from engine.catalog import Catalog, CatalogVersion, require_ready
 from engine.errors import ForetellError, ModelError, ModelNotReadyError
 from engine.inputs import InputChecker
+from engine.model_servers import ModelServers
+from engine.model_versions import check_backend
 from engine.revision import TOPIC, changing_registry
 from engine.values import BackendKind, ServingStatus, TensorSpec
 
@@ -59,11 +61,19 @@ class Failure:
 class Serving:
     """Loads a backend for every version that is not retired, and tells which can be asked."""
 
-    def __init__(self, database: Database, catalog: Catalog, executor: Executor, bus: Bus) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        executor: Executor,
+        bus: Bus,
+        servers: ModelServers | None = None,
+    ) -> None:
         self._database = database
         self._catalog = catalog
         self._executor = executor
         self._bus = bus
+        self._servers = servers or ModelServers()
         self._served: dict[str, Served] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -191,7 +201,10 @@ class Serving:
         try:
             if version.row.status == ServingStatus.PENDING:
                 await self._begin(version)
-            backend = BACKENDS[BackendKind(version.row.backend)](version.spec, self._executor)
+            kind = BackendKind(version.row.backend)
+            if version.model.project_id is not None:  # what was allowed once may not be so any more
+                check_backend(kind, version.spec.config, self._servers)
+            backend = BACKENDS[kind](version.spec, self._executor)
             spec = completed(version.spec, await backend.load())
             served = Served(version, backend, InputChecker(spec), version.spec)
         except DatabaseUnavailableError as error:

@@ -14,6 +14,7 @@ output   tabular    {"results": [{"value"} | {"label", "score", "probabilities":
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -359,6 +360,16 @@ class Usage:
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What `createModelVersion` is asked; `told` has the names and the form of the registry file."""
+
+    model: ModelRef
+    told: Mapping[str, Any]
+    make_default: bool = True
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

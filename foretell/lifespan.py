@@ -33,6 +33,8 @@ from engine.limits.memory import MemoryBuckets
 from engine.limits.projects import Projects
 from engine.limits.redis import RedisBuckets
 from engine.limits.service import Limits
+from engine.model_servers import ModelServers
+from engine.models import Models
 from engine.observer import UNOBSERVED, Observer
 from engine.predict import Predictor
 from engine.recovery import Recovery
@@ -50,6 +52,7 @@ from engine.serving import Serving
 from engine.signing import Links, link_secret
 from engine.storage.opened import open_storage
 from engine.usage.ledger import Folding
+from engine.versions import Versions
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import Sender
 from foretell.settings import Settings
@@ -108,7 +111,8 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         bus = open_bus(settings)
         await bus.open()
         stack.push_async_callback(bus.close)
-        serving = Serving(database, catalog, executor, bus)
+        servers = ModelServers(settings.model_servers)
+        serving = Serving(database, catalog, executor, bus, servers)
         stack.push_async_callback(serving.close)
         await serving.load_all()
         cache = open_cache(settings)
@@ -166,6 +170,8 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             webhooks=Webhooks(database),
             runs=runs,
             limits=limits,
+            models=Models(database, bus, serving),
+            versions=Versions(database, bus, serving, servers, settings.project_max_versions),
         )
 
 

@@ -52,9 +52,22 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _model_server(value: str) -> str:
+    url, separator, name = value.partition("=")
+    named = not separator or re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
+    if not named or not re.fullmatch(r"https?://[^/\s@?#%]+(/[^\s?#%]*)?", url):
+        raise ValueError(
+            "must be https://host/path or https://host/path=NAME_OF_A_VARIABLE, or a list of such"
+        )
+    return value
+
+
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)]
 LogFormat = Annotated[Literal["console", "json"], BeforeValidator(_lowered)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
+ModelServers = Annotated[
+    tuple[Annotated[str, AfterValidator(_model_server)], ...], NoDecode, BeforeValidator(_split)
+]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
@@ -125,6 +138,16 @@ class Settings(BaseModel):
     )
     models_file: Path | None = Field(default=None, description="A TOML file of models, applied at start.")
     embedded_models: bool = Field(default=True, description="Registers the models that come with Foretell.")
+    model_servers: ModelServers = Field(
+        default=(),
+        description=(
+            "Where versions registered by GraphQL may send inputs: `https://host/v1`, with `=NAME` of the "
+            "variable whose key goes there, parted by commas."
+        ),
+    )
+    project_max_versions: int = Field(
+        default=50, ge=0, le=10_000, description="Versions of its own that a project has in service at most."
+    )
     inference_threads: int = Field(
         default_factory=_cores,
         ge=1,

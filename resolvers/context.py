@@ -14,11 +14,13 @@ from engine.identity.revocations import Revocations
 from engine.jobs.service import Jobs
 from engine.keys import Keys
 from engine.limits.service import Limits
+from engine.models import Models
 from engine.predict import Predictor
 from engine.routing.aliases import Aliases
 from engine.routing.router import Router
 from engine.runs import Runs
 from engine.values import Viewer
+from engine.versions import Versions
 from engine.webhooks.outbox import Webhooks
 from resolvers.loaders import Loaders
 
@@ -40,6 +42,8 @@ class Services:
     webhooks: Webhooks
     runs: Runs
     limits: Limits
+    models: Models
+    versions: Versions
 
 
 @dataclass(slots=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from db.filters import ModelFilter
 from db.pages import Page, Window
 from db.queries import models as queries
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from db.types import now
 from engine.money import price_at
-from engine.values import ModelRef, VersionRef
+from engine.values import ModelRef, NewVersion, VersionRef
 from resolvers.context import Context
 from resolvers.loaders import VersionsOf
 from resolvers.sight import seen_models
@@ -61,3 +64,38 @@ async def versions_page(context: Context, model_id: str, window: Window) -> Page
 async def current_price(context: Context, version_id: str) -> PriceRow | None:
     """Returns what a version costs now."""
     return price_at(await context.loaders.prices.load(version_id), now())
+
+
+async def prices(context: Context, version_id: str) -> list[PriceRow]:
+    """Returns every price of a version, by when they begin."""
+    return await context.loaders.prices.load(version_id)
+
+
+async def register(context: Context, told: Mapping[str, Any]) -> ModelRow:
+    """Registers a model."""
+    return await context.services.models.register(context.viewer, told, context.request_id)
+
+
+async def update(context: Context, ref: ModelRef, told: Mapping[str, Any]) -> ModelRow:
+    """Changes a model."""
+    return await context.services.models.update(context.viewer, ref, told, context.request_id)
+
+
+async def delete(context: Context, ref: ModelRef) -> ModelRow:
+    """Deletes a model."""
+    return await context.services.models.delete(context.viewer, ref, context.request_id)
+
+
+async def create_version(context: Context, new: NewVersion) -> tuple[ModelVersionRow, bool]:
+    """Registers a version; True with it if an earlier request had done so."""
+    return await context.services.versions.create(context.viewer, new, context.request_id)
+
+
+async def retire_version(context: Context, version_id: str) -> ModelVersionRow:
+    """Retires a version."""
+    return await context.services.versions.retire(context.viewer, version_id, context.request_id)
+
+
+async def set_price(context: Context, version_id: str, told: Mapping[str, Any]) -> ModelVersionRow:
+    """Sets a price of a version, and returns the version."""
+    return await context.services.versions.set_price(context.viewer, version_id, told, context.request_id)

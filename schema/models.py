@@ -42,7 +42,7 @@ class TensorSpec:
 
 @object_type
 class Price:
-    """What a version costs now. A price that is null is unknown, never free."""
+    """What a version costs from a time on. A price that is null is unknown, never free."""
 
     currency: str = strawberry.field(description="ISO 4217.")
     input_per_million_tokens: Decimal | None = strawberry.field(description="For a million input tokens.")
@@ -51,7 +51,7 @@ class Price:
     )
     output_per_million_tokens: Decimal | None = strawberry.field(description="For a million output tokens.")
     per_prediction: Decimal | None = strawberry.field(description="For each prediction, whatever its size.")
-    valid_from: datetime = strawberry.field(description="Since when it holds.")
+    valid_from: datetime = strawberry.field(description="From when on it holds.")
 
     @classmethod
     def from_row(cls, row: PriceRow) -> Self:
@@ -80,6 +80,7 @@ class ModelVersion(Node):
     status_reason: str | None = strawberry.field(description="Why it is not READY.")
     backend: BackendKind = strawberry.field(description="What serves it.")
     created_at: datetime = strawberry.field(description="When it was registered.")
+    retired_at: datetime | None = strawberry.field(description="When it was retired.")
     max_batch_size: int | None = strawberry.field(description="Rows that run in one call at most.")
 
     @classmethod
@@ -93,6 +94,7 @@ class ModelVersion(Node):
             status_reason=row.status_reason,
             backend=BackendKind(row.backend),
             created_at=row.created_at,
+            retired_at=row.retired_at,
             max_batch_size=row.max_batch_size,
         )
 
@@ -121,6 +123,11 @@ class ModelVersion(Node):
         """Loads the price that holds now."""
         found = await resolvers.current_price(info.context, self.row.id)
         return Price.from_row(found) if found else None
+
+    @field(Scope.MODELS_READ, "All its prices, by when they begin.", directives=[NEVER_NULL_ALONE])
+    async def prices(self, info: Info) -> list[Price] | None:
+        """Loads every price."""
+        return [Price.from_row(row) for row in await resolvers.prices(info.context, self.row.id)]
 
     @field(
         Scope.PREDICTIONS_READ,
@@ -183,6 +190,9 @@ class Model(Node):
     tags: list[str] = strawberry.field(description="Words to find it by.")
     created_at: datetime = strawberry.field(description="When it was registered.")
     updated_at: datetime = strawberry.field(description="When it, or the status of a version, changed last.")
+    deleted_at: datetime | None = strawberry.field(
+        description="When it was deleted: it is in no list then, but what it did still leads to it."
+    )
 
     @classmethod
     def from_row(cls, row: ModelRow) -> Self:
@@ -198,7 +208,13 @@ class Model(Node):
             tags=row.tags,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            deleted_at=row.deleted_at,
         )
+
+    @derived("Whether it is the project's own: those of the operator only the registry file changes.")
+    def is_own(self) -> bool:
+        """Tells whose it is."""
+        return self.row.project_id is not None
 
     @field(Scope.MODELS_READ, "Used when a request names no version.")
     async def default_version(self, info: Info) -> ModelVersion | None:

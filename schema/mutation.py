@@ -14,6 +14,7 @@ from schema.directives import Cost
 from schema.enums import Scope
 from schema.job_mutations import JobMutations
 from schema.key_mutations import KeyMutations
+from schema.model_mutations import ModelMutations
 from schema.nodes import row_id
 from schema.predict import CancelPredictionInput, CancelPredictionPayload, PredictInput, PredictPayload
 from schema.predictions import Prediction
@@ -26,7 +27,7 @@ from schema.webhooks import (
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(KeyMutations, JobMutations):
+class Mutation(ModelMutations, KeyMutations, JobMutations):
     """The mutation root."""
 
     @mutation(

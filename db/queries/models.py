@@ -48,8 +48,29 @@ async def model_by_name(connection: AsyncConnection, project_id: str, name: str)
     if not storable(name):
         return None
     own_first = models.c.project_id.is_(None)
-    named = select(models).where(models.c.name == name, visible(project_id)).order_by(own_first).limit(1)
+    there = (models.c.name == name, models.c.deleted_at.is_(None), visible(project_id))
+    named = select(models).where(*there).order_by(own_first).limit(1)
     return cast(ModelRow | None, (await connection.execute(named)).first())
+
+
+async def own_model_by_name(connection: AsyncConnection, project_id: str, name: str) -> ModelRow | None:
+    """Finds a project's own model, also one that is deleted."""
+    named = select(models).where(models.c.project_id == project_id, models.c.name == name)
+    return cast(ModelRow | None, (await connection.execute(named)).first())
+
+
+async def count_own_models(connection: AsyncConnection, project_id: str) -> int:
+    """Counts a project's own models, deleted ones too."""
+    counted = select(func.count()).select_from(models).where(models.c.project_id == project_id)
+    return int((await connection.execute(counted)).scalar_one())
+
+
+async def count_own_versions(connection: AsyncConnection, project_id: str) -> int:
+    """Counts the versions of a project's own models that are not retired."""
+    joined = model_versions.join(models, models.c.id == model_versions.c.model_id)
+    served = (models.c.project_id == project_id, model_versions.c.status != "RETIRED")
+    counted = select(func.count()).select_from(joined).where(*served)
+    return int((await connection.execute(counted)).scalar_one())
 
 
 async def models_page(
@@ -66,7 +87,7 @@ async def count_models(connection: AsyncConnection, project_id: str, wanted: Mod
 
 
 def _filtered(statement: Select[Any], project_id: str, wanted: ModelFilter) -> Select[Any]:
-    statement = statement.where(visible(project_id))
+    statement = statement.where(visible(project_id), models.c.deleted_at.is_(None))
     if wanted.id is not None:
         statement = statement.where(models.c.id.in_(wanted.id))
     if wanted.task is not None:
@@ -181,6 +202,28 @@ async def make_default_if_wanted(connection: AsyncConnection, row: ModelVersionR
         await change_model(connection, row.model_id, default_version_id=row.id)
 
 
+async def retire_versions(connection: AsyncConnection, at: datetime, **where: str) -> None:
+    """Retires versions by `model_id` or `version_id`; those that are retired already stay as they are."""
+    columns = {"model_id": model_versions.c.model_id, "version_id": model_versions.c.id}
+    those = [columns[name] == value for name, value in where.items()]
+    statement = update(model_versions).where(*those, model_versions.c.status != "RETIRED")
+    changes = {"status": "RETIRED", "status_reason": None, "default_when_ready": False, "retired_at": at}
+    await connection.execute(statement.values(**changes))
+
+
+async def replace_default(connection: AsyncConnection, retired: ModelVersionRow) -> None:
+    """Gives a model whose default version was retired the newest other one that can answer, or none."""
+    usable = (
+        model_versions.c.model_id == retired.model_id,
+        model_versions.c.id != retired.id,
+        model_versions.c.status.in_(("READY", "DEGRADED")),
+    )
+    newest = select(model_versions.c.id).where(*usable).order_by(model_versions.c.id.desc()).limit(1)
+    its_model = (models.c.id == retired.model_id, models.c.default_version_id == retired.id)
+    statement = update(models).where(*its_model)
+    await connection.execute(statement.values(default_version_id=newest.scalar_subquery()))
+
+
 async def change_model_status(connection: AsyncConnection, model_id: str, at: datetime) -> None:
     """Gives a model the best status that one of its versions has."""
     ranked = case(
@@ -195,6 +238,12 @@ async def change_model_status(connection: AsyncConnection, model_id: str, at: da
     )
     statement = update(models).where(models.c.id == model_id)
     await connection.execute(statement.values(status=func.coalesce(best, "PENDING"), updated_at=at))
+
+
+async def price_from(connection: AsyncConnection, version_id: str, at: datetime) -> PriceRow | None:
+    """Finds the price of a version that begins at a time."""
+    same = (prices.c.model_version_id == version_id, prices.c.valid_from == at)
+    return cast(PriceRow | None, (await connection.execute(select(prices).where(*same))).first())
 
 
 async def add_price(connection: AsyncConnection, row: PriceRow) -> None:

@@ -40,9 +40,9 @@ async def revision(connection: AsyncConnection) -> int:
 
 
 async def raise_revision(connection: AsyncConnection) -> None:
-    """Tells every process that the registry is another; belongs to each transaction that changes it.
+    """Says that the registry is another; belongs to each transaction that changes it.
 
-    Changes take turns from here to their commit, so a reader who sees a revision sees its change.
+    From here to their commit changes take turns, so who sees a revision sees its change.
     """
     raised = await connection.execute(update(registry).values(revision=registry.c.revision + 1))
     if not raised.rowcount:

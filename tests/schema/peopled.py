@@ -52,7 +52,7 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     numbers = range(PARENTS)
     keys = [_key(caller, number) for number in numbers]
     models = [model(f"m-{number}", description="About it.", tags=["new"]) for number in numbers]
-    versions = [version(each, max_batch_size=8, status_reason="Warm.") for each in models]
+    versions = [version(each, max_batch_size=8, status_reason="Warm.", retired_at=now()) for each in models]
     jobs = [_job(caller, *pair, number) for number, pair in enumerate(zip(keys, versions, strict=True))]
     predictions = [_item(caller, keys[number], versions[number], jobs[number], number) for number in numbers]
     deliveries = [_delivery(caller, *pair) for pair in zip(jobs, predictions, strict=False)]
@@ -61,6 +61,7 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     for key, its_model in zip(keys, models, strict=True):
         key.models = [its_model.id]
     changes = [_change(caller, key) for key in keys]
+    models[0].deleted_at = now()
     await graph.add(*keys, *models, *changes)
     await graph.add(*versions)
     await graph.add(*map(_price, versions), *jobs)

@@ -12,7 +12,8 @@ from engine.backends.base import Event, Metadata, Result, Token, VersionSpec
 from engine.backends.counting import TokenCounter
 from engine.backends.openai.config import OpenAIConfig
 from engine.backends.openai.embeddings import read_embeddings
-from engine.backends.openai.upstream import Upstream, read_key
+from engine.backends.openai.upstream import Upstream
+from engine.backends.servers import read_key
 from engine.errors import ModelError
 from engine.text import TextRequest
 from engine.values import ModelTask, PredictionData, Usage

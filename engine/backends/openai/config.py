@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from engine.backends.configs import ConfigPart, first_problem
+from engine.backends.servers import KeyEnv, Seconds, ServerUrl
 from engine.errors import ModelError
-
-OWN_SETTINGS = "FORETELL_"
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-def _plain_url(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError("must be http://host… or https://host…")
-    if url.username or url.password or url.query or url.fragment:
-        raise ValueError("must have no user, password, query or fragment")
-    return value
-
-
-def _foreign_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-        raise ValueError("must be the name of an environment variable, not the key itself")
-    if value.upper().startswith(OWN_SETTINGS):
-        raise ValueError(
-            f"must not begin with {OWN_SETTINGS}: no model server is to get Foretell's own secrets"
-        )
-    return value
 
 
 class Timeouts(ConfigPart):
@@ -61,9 +37,9 @@ class OpenAIConfig(ConfigPart):
         max_connections: calls at once; more wait for their turn, within the time for the first token.
     """
 
-    base_url: Annotated[str, AfterValidator(_plain_url)]
+    base_url: ServerUrl
     model: Annotated[str, Field(min_length=1, max_length=200)]
-    api_key_env: Annotated[str, AfterValidator(_foreign_name)] | None = None
+    api_key_env: KeyEnv | None = None
     api: Literal["chat", "completions"] = "chat"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_usage: bool = True

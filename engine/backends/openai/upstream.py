@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -16,7 +15,6 @@ from engine.backends.openai.config import OpenAIConfig
 from engine.backends.openai.errors import Translator
 from engine.backends.openai.reply import Reply
 from engine.backends.openai.retries import RetryBudget, retrying
-from engine.errors import ModelError
 
 CHECK_SECONDS = 10.0
 NO_KEY = "none"  # a server that takes no key does not look at it
@@ -38,22 +36,6 @@ class _Client(AsyncOpenAI):
             "User-Agent": f"foretell/{version('foretell')}",
             **self.auth_headers,
         }
-
-
-def read_key(name: str | None) -> str | None:
-    """Returns the key that an environment variable holds, or None for a server that takes none.
-
-    Raises:
-        ModelError: the variable is missing, or holds what no header can; the message names the variable.
-    """
-    if name is None:
-        return None
-    key = os.environ.get(name, "").strip()
-    if not key:
-        raise ModelError(f"The environment variable {name}, which holds the key, is not set.")
-    if not (key.isascii() and key.isprintable()):
-        raise ModelError(f"The environment variable {name} holds no key: it has characters that no key has.")
-    return key
 
 
 class Upstream:
