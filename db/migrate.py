@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from db.errors import translated
+from db.drivers import translated
 from db.session import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db.commits import Commits
-from db.errors import translated
+from db.drivers import translated
 from db.group_commit import GroupCommit
 
 Synchronous = Literal["NORMAL", "FULL", "EXTRA"]

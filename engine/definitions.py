@@ -28,6 +28,7 @@ from pydantic import (
 from db.types import storable
 from engine.backends.configs import ConfigPart, first_problem
 from engine.backends.openai.config import OpenAIConfig
+from engine.errors import DefinitionError
 from engine.money import to_nanos
 from engine.values import BackendKind, ModelTask
 
@@ -64,10 +65,6 @@ Text = Annotated[str, AfterValidator(_storable)]
 
 Label = Annotated[Text, Field(max_length=200)]
 Tag = Annotated[Text, Field(min_length=1, max_length=50)]
-
-
-class DefinitionError(Exception):
-    """A registry file is wrong. The message is one line that names the place."""
 
 
 class _Part(BaseModel):

@@ -1,6 +1,7 @@
 """Every way a request or a prediction can fail, as one short tree.
 
 ForetellError
+├── DefinitionError                a registry file is wrong
 ├── RequestError                   the whole request is refused, before anything ran
 │   ├── UnauthenticatedError       UNAUTHENTICATED
 │   ├── ForbiddenError             FORBIDDEN
@@ -79,6 +80,12 @@ class ForetellError(Exception):
         if retryable is not None:
             self.retryable = retryable
         super().__init__(self.message)
+
+
+class DefinitionError(ForetellError):
+    """A registry file is wrong. The message is one line that names the place."""
+
+    code = ErrorCode.INVALID_INPUT
 
 
 class RequestError(ForetellError):

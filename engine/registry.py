@@ -15,7 +15,8 @@ from db.queries import registry as registry_queries
 from db.session import Database
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from db.types import now
-from engine.definitions import DefinitionError, ModelDefinition, PriceDefinition, VersionDefinition
+from engine.definitions import ModelDefinition, PriceDefinition, VersionDefinition
+from engine.errors import DefinitionError
 from engine.money import to_nanos
 
 # Where a file lies is not what it is: an installation may move, the sha256 says that it is the same.

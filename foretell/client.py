@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from foretell import __version__
+from foretell.errors import OperatorError
 
 TIMEOUT_SECONDS = 70  # `predict` waits up to 60
 
 
-class ClientError(Exception):
+class ClientError(OperatorError):
     """The server could not be asked, or refused. The message is one line for a person."""
 
 

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJsonError
 
+from foretell.errors import OperatorError
 from foretell.settings import Settings
 
 PREFIX = "FORETELL_"
@@ -22,8 +23,10 @@ CONFIG_VARIABLE = "FORETELL_CONFIG"
 DEFAULT_CONFIG = Path("foretell.toml")
 
 
-class SettingsError(Exception):
+class SettingsError(OperatorError):
     """A setting is wrong. The message is one line that names it and says what is allowed."""
+
+    exit_code = 2
 
 
 class _Outside(Settings, BaseSettings):

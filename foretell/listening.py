@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 
+from foretell.errors import OperatorError
+
 BACKLOG = 2048
 
 
-class PortError(Exception):
+class PortError(OperatorError):
     """A port can not be opened. The message is one line that names the setting."""
 
 

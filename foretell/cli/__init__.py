@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from foretell import __version__
-from foretell.cli import batch, jobs, keys, migrate, models, predict, projects, schema, serve, usage, worker
-from foretell.cli.failures import Commands
+from foretell.cli.failures import told
+
+NOUNS = (
+    "serve",
+    "worker",
+    "migrate",
+    "schema",
+    "projects",
+    "keys",
+    "models",
+    "usage",
+    "predict",
+    "batch",
+    "jobs",
+)
+"""The commands, each the `app` of the module of its name."""
+
+
+class Commands(TyperGroup):
+    """The commands, each imported when it is asked for: to import all of them takes seconds."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names the commands."""
+        return list(NOUNS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Returns a command, or None where there is none of that name."""
+        if cmd_name not in NOUNS:
+            return None
+        command = get_command(import_module(f"foretell.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that the arguments name."""
+        with told():
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="foretell",
@@ -18,17 +57,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("worker")(worker.worker)
-app.command("migrate")(migrate.migrate)
-app.command("schema")(schema.show)
-app.add_typer(projects.app, name="projects")
-app.add_typer(keys.app, name="keys")
-app.add_typer(models.app, name="models")
-app.add_typer(usage.app, name="usage")
-app.command("predict")(predict.predict)
-app.add_typer(batch.app, name="batch")
-app.add_typer(jobs.app, name="jobs")
 
 
 def _print_version(wanted: bool) -> None:

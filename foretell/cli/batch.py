@@ -32,7 +32,7 @@ mutation SubmitBatch($input: SubmitBatchInput!) {
 }
 """
 
-app = typer.Typer(help="Files of items, each line one.", no_args_is_help=True)
+app = typer.Typer(help="Files of items, each line one.", no_args_is_help=True, add_completion=False)
 
 Url = Annotated[str, typer.Option("--url", envvar="FORETELL_URL", help="The server.")]
 Key = Annotated[

@@ -6,37 +6,37 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from db.errors import DatabaseError
-from engine.definitions import DefinitionError
 from engine.errors import ForetellError
-from foretell.client import ClientError
-from foretell.configuration import SettingsError
-from foretell.listening import PortError
+from foretell.errors import OperatorError
 
 
-class CommandError(Exception):
-    """The command could not be done. The message has one line for each problem."""
+class CommandError(OperatorError):
+    """The command could not be done."""
 
 
-class Commands(TyperGroup):
-    """Commands whose expected failures are one line; what nobody expected keeps its traceback."""
+@contextmanager
+def told() -> Iterator[None]:
+    """Tells of expected failures in a line, and exits; what nobody expected keeps its traceback.
 
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the command that the arguments name."""
-        try:
-            return super().invoke(ctx)
-        except SettingsError as error:
-            _fail(error, 2)
-        except DatabaseError as error:  # its other lines are SQL
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            _fail(f"The database of FORETELL_DATABASE_URL does not answer: {reason}", 1)
-        except (ClientError, CommandError, DefinitionError, ForetellError, PortError) as error:
-            _fail(error, 1)
+    Raises:
+        typer.Exit: with the exit code.
+    """
+    try:
+        yield
+    except OperatorError as error:
+        _fail(error, error.exit_code)
+    except DatabaseError as error:  # its other lines are SQL
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        _fail(f"The database of FORETELL_DATABASE_URL does not answer: {reason}", 1)
+    except ForetellError as error:
+        _fail(error, 1)
 
 
 def _fail(problem: Exception | str, code: int) -> NoReturn:

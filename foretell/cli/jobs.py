@@ -31,7 +31,7 @@ subscription Watch($id: ID!) {
 """
 RESULTS = "query Results($id: ID!) { job(id: $id) { resultsUrl } }"
 
-app = typer.Typer(help="Jobs of a running server.", no_args_is_help=True)
+app = typer.Typer(help="Jobs of a running server.", no_args_is_help=True, add_completion=False)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 Url = Annotated[str, typer.Option("--url", envvar="FORETELL_URL", help="The server.")]

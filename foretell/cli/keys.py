@@ -24,7 +24,7 @@ from foretell.cli.output import moment, note, show_table
 PAGE = 100
 CLIENT_SCOPES = [Scope.MODELS_READ, Scope.PREDICTIONS_READ, Scope.PREDICTIONS_WRITE]
 
-app = typer.Typer(help="The API keys that act for a project.", no_args_is_help=True)
+app = typer.Typer(help="The API keys that act for a project.", no_args_is_help=True, add_completion=False)
 
 Project = Annotated[str, typer.Option("--project", help="The project, by name.")]
 

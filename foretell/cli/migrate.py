@@ -11,7 +11,10 @@ from db.migrate import current_revision, newest_revision, upgrade
 from foretell.cli.failures import CommandError
 from foretell.cli.opened import any_database
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command("migrate")
 def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; fail if there is something to do.")

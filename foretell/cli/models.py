@@ -14,7 +14,7 @@ from engine.registry import Registry
 from foretell.cli.opened import migrated_database
 from foretell.cli.output import note, show_table
 
-app = typer.Typer(help="The models and their versions.", no_args_is_help=True)
+app = typer.Typer(help="The models and their versions.", no_args_is_help=True, add_completion=False)
 
 
 @app.command("list")

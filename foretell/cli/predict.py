@@ -34,7 +34,10 @@ mutation Predict($input: PredictInput!) {
 }
 """
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command("predict")
 def predict(
     model: Annotated[str, typer.Argument(help="The model, by name.")],
     record: Annotated[

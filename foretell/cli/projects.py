@@ -17,7 +17,11 @@ from foretell.cli.output import moment, show_table
 from foretell.configuration import load_settings
 from foretell.tiers import all_tiers
 
-app = typer.Typer(help="The tenants: rows of one project are invisible to every other.", no_args_is_help=True)
+app = typer.Typer(
+    help="The tenants: rows of one project are invisible to every other.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @app.command("create")

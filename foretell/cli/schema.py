@@ -21,7 +21,10 @@ RELEASED = Path("releases/schema.graphql")
 ACCEPTED = Path("releases/accepted.txt")
 """Dangerous changes since the release that were thought over, a line each, as `--check` words them."""
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command("schema")
 def show(
     write: Annotated[
         bool, typer.Option("--write", help="Write it to ./schema.graphql, and its reference to ./docs.")

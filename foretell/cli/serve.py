@@ -19,7 +19,10 @@ from foretell.processes import Processes
 from foretell.server import Server, address_of
 from foretell.settings import Settings
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command("serve")
 def serve(
     host: Annotated[
         str | None, typer.Option("--host", help="Address to listen on, before FORETELL_HOST.")

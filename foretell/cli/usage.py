@@ -25,7 +25,7 @@ from foretell.cli.opened import migrated_database, project_named
 from foretell.cli.output import note, show_table
 from foretell.cli.usage_files import ExportFormat, opened, writing
 
-app = typer.Typer(help="What was used, and what it cost.", no_args_is_help=True)
+app = typer.Typer(help="What was used, and what it cost.", no_args_is_help=True, add_completion=False)
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 Project = Annotated[str, typer.Option("--project", help="The project, by name.")]

@@ -18,7 +18,10 @@ from foretell.metrics import Metrics
 from foretell.operators import operators_port
 from foretell.settings import Settings
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command("worker")
 def worker(
     concurrency: Annotated[
         int | None,

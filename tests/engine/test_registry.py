@@ -8,7 +8,8 @@ from db.queries import models as queries
 from db.queries import registry as registry_queries
 from db.session import Database
 from db.tables import ModelRow
-from engine.definitions import DefinitionError, ModelDefinition, read_definitions
+from engine.definitions import ModelDefinition, read_definitions
+from engine.errors import DefinitionError
 from engine.registry import Change, Registry
 
 FILE = """

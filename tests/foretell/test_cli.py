@@ -1,22 +1,22 @@
 """Each command that works on the database, on one of its own."""
 
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer import Context
+from typer.main import get_command
 from typer.testing import Result
 
 from db.migrate import newest_revision
 from engine.key_secrets import is_well_formed
 from foretell import __version__
+from foretell.cli import app
 from tests.foretell.commands import ROOT, foretell
-
-COMMANDS = [
-    "serve", "migrate", "schema", "projects create", "projects list", "projects retention", "projects tier",
-    "keys create", "keys list", "keys rotate", "keys revoke", "models list", "models apply", "usage verify",
-    "usage reprice", "usage export", "predict", "worker", "batch submit", "jobs watch", "jobs results",
-]  # fmt: skip
 
 Run = Callable[..., Result]
 
@@ -243,7 +243,18 @@ def test_a_wrong_file_of_models_is_one_line(run: Run, tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def commands(group: Any, *before: str) -> Iterator[str]:
+    """Names every command, as one types it."""
+    with Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if hasattr(command, "list_commands"):
+                yield from commands(command, *before, name)
+            else:
+                yield " ".join((*before, name))
+
+
+@pytest.mark.parametrize("command", list(commands(get_command(app))))
 def test_every_command_and_option_is_documented(command: str) -> None:
     documented = (ROOT / "docs" / "cli.md").read_text()
     section = documented.partition(f"## `foretell {command}")[2].partition("\n## ")[0]
@@ -252,3 +263,13 @@ def test_every_command_and_option_is_documented(command: str) -> None:
 
     assert section
     assert {option for option in options if f"| `{option}` |" not in section} == set()
+
+
+def test_the_version_is_told_without_importing_the_server() -> None:
+    imported = ["-X", "importtime", "-m", "foretell", "--version"]
+
+    told = subprocess.run([sys.executable, *imported], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert told.stdout == f"{__version__}\n"
+    assert "foretell.cli" in told.stderr
+    assert "sqlalchemy" not in told.stderr

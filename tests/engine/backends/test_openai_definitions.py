@@ -6,7 +6,8 @@ from db.queries import registry as queries
 from db.session import Database
 from db.tables import ModelVersionRow
 from engine.backends.openai.config import OpenAIConfig
-from engine.definitions import DefinitionError, read_definitions
+from engine.definitions import read_definitions
+from engine.errors import DefinitionError
 from engine.registry import Registry
 from engine.values import BackendKind
 
