@@ -44,8 +44,8 @@ COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes 
 	--no-emit-index-url --no-emit-find-links
 lock: $(VENV)/build.stamp ## Compile requirements/*.txt from pyproject.toml; ARGS=--upgrade for new versions
 	$(COMPILE) --group pyproject.toml:build -o requirements/build.txt $(ARGS)
-	$(COMPILE) pyproject.toml --extra cluster -c requirements/build.txt -o requirements/run.txt $(ARGS)
-	$(COMPILE) pyproject.toml --extra cluster --group dev -c requirements/build.txt -c requirements/run.txt \
+	$(COMPILE) pyproject.toml --extra cluster --extra otel -c requirements/build.txt -o requirements/run.txt $(ARGS)
+	$(COMPILE) pyproject.toml --extra cluster --extra otel --group dev -c requirements/build.txt -c requirements/run.txt \
 		-o requirements/dev.txt $(ARGS)
 
 clean: ## Remove .venv and every cache; databases stay

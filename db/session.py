@@ -42,7 +42,9 @@ class Database:
             self._writer = _sqlite_engine(url, pragmas, 2)  # GroupCommit keeps one; the other migrates
             self._transactions = GroupCommit(self._writer, self.commits)
         else:
-            self._writer = create_async_engine(url, pool_size=pool_size, pool_pre_ping=True)
+            self._writer = create_async_engine(
+                url, pool_size=pool_size, pool_pre_ping=True, hide_parameters=True
+            )
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
             self._transactions = _EngineTransactions(self._writer, self.commits)
 
@@ -126,6 +128,7 @@ def _sqlite_engine(url: str, pragmas: list[str], pool_size: int) -> AsyncEngine:
         url,
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # an error is logged, and the parameters are prompts and outputs
         pool_reset_on_return=None,  # outside a transaction there is nothing to reset
         isolation_level="AUTOCOMMIT",  # BEGIN IMMEDIATE is GroupCommit's; a single SELECT needs none
     )

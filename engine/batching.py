@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -58,7 +59,8 @@ class MicroBatcher(Generic[Item, Answer]):
         self._rows += size
         self._arrival.set()
         if self._loop is None or self._loop.done():
-            self._loop = asyncio.create_task(self._run_batches())
+            # In a context of its own: it runs for many callers, and must not log in the first one's name.
+            self._loop = asyncio.create_task(self._run_batches(), context=Context())
         return await answer
 
     async def _run_batches(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from engine.backends.base import CUT, Result, Token
 from engine.errors import InternalError, ModelError, ProcessingError
 from engine.explanations import explain
+from engine.model_calls import model_call, note_usage
 from engine.money import charge, price_at
 from engine.serving import Served
 from engine.text_stream import TextStream
@@ -82,7 +83,9 @@ async def find_outcome(
     """
     outcome = Outcome(PredictionStatus.SUCCEEDED)
     try:
-        result = await _follow(served, data, stream)
+        with model_call(served, data) as call:
+            result = await _follow(served, data, stream)
+            note_usage(call, result.usage, result.output.get("finishReason"))
         outcome.output, outcome.usage = _whole(result.output, stream), result.usage
         outcome.inference_ms = result.inference_ms
         if method is not None:

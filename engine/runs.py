@@ -14,6 +14,7 @@ from db.queries import predictions as queries
 from db.session import Database
 from db.tables import PredictionRow
 from db.types import new_id, now
+from engine import log_ids, tracing
 from engine.answers import Answers, Question
 from engine.bus.base import Bus
 from engine.errors import DeadlineError, InternalError, ProcessingError
@@ -21,6 +22,7 @@ from engine.observer import UNOBSERVED, Observer
 from engine.outcome import Outcome, generates, interrupted
 from engine.routing.router import Tries
 from engine.text_stream import TextStream
+from engine.tracing import Kind
 from engine.usage import ledger
 from engine.values import PredictionStatus
 from engine.webhooks import outbox
@@ -98,7 +100,7 @@ class Runs:
     def start(self, run: Run) -> asyncio.Task[None]:
         """Runs a stored prediction to its end; the task ends when its outcome is stored."""
         self._running[run.row.id] = run
-        run.task = asyncio.create_task(self._execute(run), name=f"prediction {run.row.id}")
+        run.task = asyncio.create_task(self._traced(run), name=f"prediction {run.row.id}")
         run.task.add_done_callback(lambda _: self._ended(run))
         return run.task
 
@@ -167,6 +169,14 @@ class Runs:
             left = [tasks[task] for task in unfinished]
             async with self._database.write() as connection:
                 await queries.renew_leases(connection, self.owner, left, now())
+
+    async def _traced(self, run: Run) -> None:
+        log_ids.name(request_id=run.row.request_id, prediction_id=run.row.id)
+        model = run.asked.served.version.spec.name
+        about = {"foretell.prediction.id": run.row.id, "foretell.model": model}
+        with tracing.span(f"prediction {model}", Kind.INTERNAL, about) as span:
+            await self._execute(run)
+            span.note({"foretell.status": run.row.status, "foretell.cached": run.row.cached})
 
     async def _execute(self, run: Run) -> None:
         if run.row.status == PredictionStatus.QUEUED and not await self._mark_running(run):

@@ -10,8 +10,8 @@ from functools import partial
 from fastapi import FastAPI
 
 from engine.values import Viewer
-from foretell import __version__, console, graphiql, http, uploads
-from foretell.auth import authenticate
+from foretell import __version__, console, graphiql, http, logs, uploads
+from foretell.auth import authenticate, credential
 from foretell.context import RequestContext
 from foretell.documents import persisted_documents
 from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
@@ -19,10 +19,11 @@ from foretell.lifespan import running
 from foretell.limiting import throttle
 from foretell.metrics import Metrics
 from foretell.metrics import router as metrics_router
-from foretell.metrics.operations import CountedOperations
 from foretell.metrics.requests import RequestCounter
+from foretell.observed import ObservedOperations
 from foretell.operators import operators_port
 from foretell.settings import Settings
+from foretell.tracing import TracedRequests
 from resolvers.context import Services
 from schema import compiled, schema
 from schema.limits import DocumentLimits
@@ -52,6 +53,8 @@ def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
         app.include_router(console.router)
     if alone and settings.metrics.port is None:
         app.include_router(metrics_router)
+    if settings.traces.endpoint is not None:
+        app.add_middleware(TracedRequests)
     app.add_middleware(RequestCounter, counter=metrics.instruments.http_requests)
     return app
 
@@ -74,7 +77,9 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
     limits = document_limits(settings)
 
     async def who(headers: Mapping[str, str], address: str) -> Viewer | None:
-        return await authenticate(app.state.services.authenticator, headers, address)
+        viewer = await authenticate(app.state.services.authenticator, headers, address)
+        logs.name_caller(credential(headers))
+        return viewer
 
     def revocation(viewer: Viewer) -> AbstractContextManager[asyncio.Event]:
         services: Services = app.state.services
@@ -99,7 +104,7 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=settings.allowed_origins),
         page=graphiql.page if settings.graphiql else None,
         shutdown=app.state.shutdown,
-        make_operations=partial(CountedOperations, metrics=app.state.metrics),
+        make_operations=partial(ObservedOperations, metrics=app.state.metrics),
         revocation=revocation,
     )
 

@@ -57,6 +57,7 @@ from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import Sender
 from foretell.settings import Settings
 from foretell.tiers import all_tiers
+from foretell.tracing import recording
 from resolvers.context import Services
 
 EMBEDDED = Path(__file__).parent / "embedded" / "models.toml"
@@ -102,6 +103,7 @@ async def first_secret(database: Database) -> str | None:
 async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIterator[Services]:
     """Opens the services of a process for as long as the context lasts."""
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(recording(settings))
         database = open_database(settings)
         stack.push_async_callback(database.close)
         await prepare(settings, database)

@@ -41,6 +41,12 @@ def _origin(value: str) -> str:
     return value
 
 
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s][^\s?#]*", value):
+        raise ValueError("must be http://host:4318, or https")
+    return value
+
+
 def _long_enough(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < SECRET_LENGTH:
         raise ValueError(f"must have at least {SECRET_LENGTH} characters")
@@ -105,6 +111,23 @@ class MetricsSettings(BaseModel):
     )
     token: SecretStr | None = Field(
         default=None, description="What `/metrics` asks for, as a Bearer token; without it, nothing."
+    )
+
+
+class TracesSettings(BaseModel):
+    """Where traces go, and how many of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        default=None,
+        description="A collector that takes OTLP over HTTP: `http://host:4318`; needs the extra `otel`.",
+    )
+    sample: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="The part of traces that is recorded; those that a caller began are as the caller says.",
     )
 
 
@@ -204,6 +227,9 @@ class Settings(BaseModel):
     log_format: LogFormat = Field(default="console", description="`console` or `json`.")
     metrics: MetricsSettings = Field(
         default=MetricsSettings(), description="Where Prometheus reads the metrics of a process."
+    )
+    traces: TracesSettings = Field(
+        default=TracesSettings(), description="Where traces go, and how many of them."
     )
     graphiql: bool = Field(default=True, description="Serves GraphiQL at `/graphql`.")
     console: bool = Field(default=True, description="Serves the console at `/`.")

@@ -35,7 +35,8 @@ def pinned(lock: str) -> dict[str, str]:
 
 def declared(lock: str) -> list[Requirement]:
     groups = PROJECT["dependency-groups"]
-    run = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["cluster"]
+    extras = PROJECT["project"]["optional-dependencies"]
+    run = PROJECT["project"]["dependencies"] + extras["cluster"] + extras["otel"]
     lines = {"build": groups["build"], "run": run, "dev": run + groups["dev"]}[lock]
     return [Requirement(line) for line in lines]
 

@@ -35,6 +35,8 @@ class JobRow(SQLModel, table=True):
     alias_id: str | None = Field(default=None, sa_type=Id)
     fallbacks: list[str] = Field(default_factory=list, sa_type=Json)
     request_id: str = Field(max_length=128)
+    # The W3C trace that it was submitted in; its chunks go on with it, in whatever process.
+    traceparent: str | None = Field(default=None, max_length=55)
     name: str | None = Field(default=None, max_length=200)
     status: str = Field(default="QUEUED", max_length=16)
     status_reason: str | None = Field(default=None)

@@ -13,6 +13,7 @@ from db.queries import uploads as upload_queries
 from db.session import Database
 from db.tables import ChunkRow, JobRow, UploadRow
 from db.types import new_id, now
+from engine import tracing
 from engine.backends.base import ManyBackend
 from engine.bus.base import Bus
 from engine.errors import InvalidInputError, NotFoundError
@@ -151,6 +152,7 @@ class Batches:
             alias_id=route.alias_id,
             fallbacks=[version.row.id for version in route.others],
             request_id=request_id,
+            traceparent=tracing.traceparent(),
             name=request.name,
             priority=request.priority,
             max_chunks=None if limit is None else max(1, limit // size),

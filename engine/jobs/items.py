@@ -13,6 +13,7 @@ from engine.backends.base import ManyBackend, Result, Token
 from engine.bus.memory import MemoryBus
 from engine.errors import InternalError, ProcessingError
 from engine.jobs.chunk import Chunk, Running
+from engine.model_calls import model_call
 from engine.outcome import Outcome, generates
 from engine.routing.router import Router, Tries, may_be_better_elsewhere
 from engine.text_stream import TextStream
@@ -63,7 +64,8 @@ async def _predict_many(
     chunk: Chunk, backend: ManyBackend, items: Sequence[Running]
 ) -> Sequence[Result | ProcessingError]:
     try:
-        return await backend.predict_many([running.item.data for running in items])
+        with model_call(chunk.served, items=len(items)):
+            return await backend.predict_many([running.item.data for running in items])
     except Exception:
         log.exception("a backend of %s raised what it should not", chunk.served.version.spec.name)
         return [InternalError() for _ in items]

@@ -17,6 +17,7 @@ from db.queries import jobs as job_queries
 from db.session import Database
 from db.tables import ChunkRow, JobRow
 from db.types import new_id, now
+from engine import log_ids, tracing
 from engine.bus.base import Bus
 from engine.errors import InternalError, ModelNotReadyError
 from engine.jobs.chunk import Chunk
@@ -28,6 +29,7 @@ from engine.jobs.source import read_items
 from engine.observer import UNOBSERVED, Observer
 from engine.routing.router import Router
 from engine.storage.base import MissingFileError, Storage, StorageError
+from engine.tracing import Attribute, Kind
 from engine.values import JobStatus
 
 log = logging.getLogger(__name__)
@@ -74,16 +76,21 @@ class Worker:
         row, status = begun
         self.jobs[chunk_id] = row.job_id
         try:
-            await self._run(row, status)
+            job = await self._job(row.job_id)
+            with (
+                log_ids.named(request_id=job.request_id, job_id=job.id),
+                tracing.span("chunk", Kind.CONSUMER, _about(row), job.traceparent),
+            ):
+                await self._run(row, job, status)
         finally:
             del self.jobs[chunk_id]
 
-    async def _run(self, row: ChunkRow, status: str) -> None:
+    async def _run(self, row: ChunkRow, job: JobRow, status: str) -> None:
         chunk: Chunk | None = None
         try:
             if status == JobStatus.QUEUED:
                 await self._mark_running(row.job_id)
-            chunk = await self._prepared(row, await self._job(row.job_id))
+            chunk = await self._prepared(row, job)
             if chunk is None:
                 return
             await run_items(chunk, list(chunk.left.values()), self._router)
@@ -146,6 +153,10 @@ class Worker:
         await self._results.give_back(row, seconds)
         if not for_now:
             await end_job(self._database, self._bus, job.id, JobStatus.FAILED, reason)
+
+
+def _about(row: ChunkRow) -> dict[str, Attribute]:
+    return {"foretell.job.id": row.job_id, "foretell.chunk.id": row.id or 0, "foretell.items": row.size}
 
 
 async def uncancelled(work: Coroutine[Any, Any, T]) -> T:

@@ -23,6 +23,7 @@ from db.queries import webhooks as queries
 from db.session import Database
 from db.tables import WebhookDeliveryRow, WebhookSecretRow
 from db.types import now
+from engine import log_ids
 from engine.ids import global_id
 from engine.observer import UNOBSERVED, Observer
 from engine.webhooks.addresses import ForbiddenAddressError, resolve
@@ -110,6 +111,8 @@ class Sender:
         return len(taken)
 
     async def _deliver(self, row: WebhookDeliveryRow) -> None:
+        asked_by = row.payload.get("data", {}).get("requestId", "")
+        log_ids.name(request_id=asked_by, delivery_id=row.id)
         secrets = await self._secrets(row.project_id)
         attempt = await self._attempt(row, [secret.secret for secret in secrets])
         async with self._database.write() as connection:

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
+from engine import log_ids
 from foretell.graphql.body import read_body, require_json
 from foretell.graphql.negotiation import (
     EVENT_STREAM,
@@ -86,6 +87,7 @@ class HTTPTransport:
     async def respond(self, request: Request) -> Response:
         """Return the answer; every one carries X-Request-Id."""
         ours = request_id(request.headers.get("x-request-id"))
+        log_ids.name(request_id=ours)
         try:
             response = await self._respond(request, ours)
         except Refused as refused:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from engine import log_ids
 from engine.values import Viewer
 from foretell.graphql.caps import ConnectionCap
 from foretell.graphql.endings import Ending, Endings
@@ -198,6 +199,7 @@ class Socket:
         self.running[key] = asyncio.create_task(self._run(key, asked, session))
 
     async def _run(self, key: str, asked: OperationRequest, session: Session) -> None:
+        log_ids.name(request_id=session.request_id)
         try:
             await self._answer(key, asked, session)
         except Gone:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -49,11 +49,17 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    port: int, environment: Mapping[str, str], key: str = "", *, module: str = "foretell"
+    port: int,
+    environment: Mapping[str, str],
+    key: str = "",
+    *,
+    module: str = "foretell",
+    stderr: int | IO[bytes] = asyncio.subprocess.DEVNULL,
 ) -> AsyncIterator[Server]:
     """Starts a server and yields it when it is ready.
 
-    `key` is the admin key where one was made before; `module` is what is run in the place of Foretell.
+    `key` is the admin key where one was made before; `module` is what is run in the place of Foretell,
+    and `stderr` where its logs go.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -65,7 +71,7 @@ async def serving(
         cwd=ROOT,
         env={**os.environ, "FORETELL_LOG_LEVEL": "warning", **environment},
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=stderr,
     )
     assert process.stdout is not None
     try:

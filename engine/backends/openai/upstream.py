@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
+from engine import tracing
 from engine.backends.openai.config import OpenAIConfig
 from engine.backends.openai.errors import Translator
 from engine.backends.openai.reply import Reply
@@ -25,7 +26,7 @@ Answer = TypeVar("Answer")
 class _Client(AsyncOpenAI):
     @property
     def default_headers(self) -> dict[str, Any]:
-        """The headers of every call: ours and the key.
+        """The headers of every call: ours, the key, and the trace where there is one.
 
         The client would add what it finds in the environment for OpenAI itself (organization, project,
         custom headers, admin key), whoever the server is, and a description of this machine.
@@ -35,6 +36,7 @@ class _Client(AsyncOpenAI):
             "Content-Type": "application/json",
             "User-Agent": f"foretell/{version('foretell')}",
             **self.auth_headers,
+            **tracing.headers(),
         }
 
 
