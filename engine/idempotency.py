@@ -81,12 +81,18 @@ async def claiming(database: Database, claim: Claim, result_id: str) -> AsyncIte
     except UniqueViolationError:
         if claim.key is None:
             raise
-        await _raise_earlier(database, claim)
+        await raise_earlier(database, claim)
         raise
 
 
-async def _raise_earlier(database: Database, claim: Claim) -> None:
-    assert claim.key is not None
+async def raise_earlier(database: Database, claim: Claim) -> None:
+    """Returns if nobody has claimed a key before.
+
+    Raises:
+        AlreadyDoneError, IdempotencyKeyReusedError: as `claiming`.
+    """
+    if claim.key is None:
+        return
     # Not `read`: the earlier claim may be in the group that is about to be committed, and counts only then.
     async with database.write() as connection:
         earlier = await queries.find(connection, claim.project_id, claim.operation, claim.key)

@@ -32,9 +32,12 @@ from engine.errors import (
     ModelNotReadyError,
     NotFoundError,
     ProcessingError,
+    RateLimitedError,
 )
 from engine.explanations import check_explainable
-from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
+from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint, raise_earlier
+from engine.limits.estimates import expected_tokens
+from engine.limits.service import Limits
 from engine.outcome import generates, interrupted
 from engine.routing.router import Router, Tries
 from engine.routing.routes import Route
@@ -81,6 +84,7 @@ class Predictor:
         answers: Answers,
         runs: Runs,
         *,
+        limits: Limits,
         allowed_hosts: Collection[str] = (),
     ) -> None:
         self._database = database
@@ -91,17 +95,23 @@ class Predictor:
         self._allowed_hosts = allowed_hosts
         self._answers = answers
         self._runs = runs
+        self._limits = limits
 
-    async def run(self, viewer: Viewer, request: PredictRequest, request_id: str) -> Accepted:
+    async def run(
+        self, viewer: Viewer, request: PredictRequest, request_id: str, *, is_another: bool = False
+    ) -> Accepted:
         """Accepts a prediction, waits for it up to `wait_ms`, and returns it as it then is.
 
         When the waiting caller is cancelled the prediction goes on, or is canceled, as it asked. A
-        repetition (by its idempotency key) waits for the first one, in whatever process it runs.
+        repetition (by its idempotency key) waits for the first one, in whatever process it runs, and
+        is not limited. `is_another` tells that its operation has asked for one before: it counts as a
+        request of its own.
 
         Raises:
             NotFoundError: the project sees no such model or version.
             UnavailableError: the version can not be asked now.
             InvalidInputError, ManyErrors: the input does not fit the version.
+            RateLimitedError: so many tokens, or a place, are not left.
             IdempotencyKeyReusedError: the key stands for another request.
             DatabaseUnavailableError: it could not be stored, so it was not accepted.
         """
@@ -115,7 +125,7 @@ class Predictor:
         else:
             run.tries.place = self._router.gates.place(served)
         try:
-            await self._start_and_wait(run, request)
+            await self._start_and_wait(run, request, is_another=is_another)
         except AlreadyDoneError as earlier:
             return Accepted(await self._earlier(viewer, earlier.result_id, request.wait_ms), replayed=True)
         return Accepted(run.row)
@@ -184,20 +194,30 @@ class Predictor:
         run.row.started_at = run.row.created_at
         self._runs.settle(run, replayed(known, stream))
 
-    async def _store(self, run: Run, request: PredictRequest) -> None:
+    async def _reserve(self, run: Run, claim: Claim, *, is_known: bool, is_another: bool) -> None:
+        row, asked = run.row, run.asked
+        try:
+            if not is_known:
+                tokens = expected_tokens(asked.served.version.spec, asked.data)
+                reserve = self._limits.reserve
+                run.reservation = await reserve(row, row.id, tokens=tokens, is_another=is_another)
+            elif is_another:
+                await self._limits.charge(row, 0)
+        except RateLimitedError:
+            await raise_earlier(self._database, claim)
+            raise
+
+    async def _store(self, run: Run, claim: Claim) -> None:
         row = run.row
-        key = request.idempotency_key
-        asked = fingerprint(_asked(request)) if key is not None else b""
-        claim = Claim(row.project_id, "predict", key, row.request_id, asked)
         async with claiming(self._database, claim, row.id) as connection:
             await queries.add(connection, row)
             if PredictionStatus(row.status).is_terminal:
                 await ledger.record(connection, [row])
                 await outbox.tell_of_prediction(connection, row)
 
-    async def _start_and_wait(self, run: Run, request: PredictRequest) -> None:
+    async def _start_and_wait(self, run: Run, request: PredictRequest, *, is_another: bool) -> None:
         # A task of its own: a caller who leaves while it is stored must not leave it without a run.
-        starting = asyncio.create_task(self._start(run, request))
+        starting = asyncio.create_task(self._start(run, request, is_another=is_another))
         try:
             task = await asyncio.shield(starting)
             if task is not None and request.wait_ms:
@@ -207,14 +227,20 @@ class Predictor:
                 run.cancel()
             raise
 
-    async def _start(self, run: Run, request: PredictRequest) -> asyncio.Task[None] | None:
+    async def _start(
+        self, run: Run, request: PredictRequest, *, is_another: bool
+    ) -> asyncio.Task[None] | None:
         """Stores a prediction and starts it; returns None for one whose answer was known."""
+        claim = _claim(run.row, request)
+        is_known = PredictionStatus(run.row.status).is_terminal
         try:
-            await self._store(run, request)
+            await self._reserve(run, claim, is_known=is_known, is_another=is_another)
+            await self._store(run, claim)
         except BaseException:
             run.tries.leave()
+            await self._limits.settle(run.reservation, 0)
             raise
-        if PredictionStatus(run.row.status).is_terminal:
+        if is_known:
             self._runs.tell(run)
             return None
         return self._runs.start(run)
@@ -290,6 +316,12 @@ class Predictor:
             meta=request.metadata,
             input=request.data.value,
         )
+
+
+def _claim(row: PredictionRow, request: PredictRequest) -> Claim:
+    key = request.idempotency_key
+    asked = fingerprint(_asked(request)) if key is not None else b""
+    return Claim(row.project_id, "predict", key, row.request_id, asked)
 
 
 def _asked(request: PredictRequest) -> dict[str, Any]:

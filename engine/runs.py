@@ -18,6 +18,7 @@ from engine import log_ids, tracing
 from engine.answers import Answers, Question
 from engine.bus.base import Bus
 from engine.errors import DeadlineError, InternalError, ProcessingError
+from engine.limits.service import Limits, Reservation
 from engine.observer import UNOBSERVED, Observer
 from engine.outcome import Outcome, generates, interrupted
 from engine.routing.router import Tries
@@ -46,6 +47,7 @@ class Run:
     started: float = 0.0
     stream: TextStream | None = None
     work: asyncio.Task[Outcome] | None = None
+    reservation: Reservation | None = None
     task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -67,11 +69,13 @@ class Runs:
         bus: Bus,
         answers: Answers,
         *,
+        limits: Limits,
         lease_seconds: float,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.owner = new_id()
         self._observer = observer
+        self._limits = limits
         self._answers = answers
         self._database = database
         self._bus = bus
@@ -175,7 +179,10 @@ class Runs:
         model = run.asked.served.version.spec.name
         about = {"foretell.prediction.id": run.row.id, "foretell.model": model}
         with tracing.span(f"prediction {model}", Kind.INTERNAL, about) as span:
-            await self._execute(run)
+            try:
+                await self._execute(run)
+            finally:
+                await self._limits.settle(run.reservation, _tokens(run.row))
             span.note({"foretell.status": run.row.status, "foretell.cached": run.row.cached})
 
     async def _execute(self, run: Run) -> None:
@@ -233,6 +240,10 @@ class Runs:
             self._bus.end(run.row.id)
         if (run.row.total_ms or 0.0) > NEWS_AFTER_MS or run.row.started_at != run.row.created_at:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)
+
+
+def _tokens(row: PredictionRow) -> int:
+    return 0 if row.cached else (row.input_tokens or 0) + (row.output_tokens or 0)
 
 
 def _seconds_left(row: PredictionRow) -> float | None:

@@ -361,6 +361,11 @@ class Usage:
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
 
+    @property
+    def tokens(self) -> int:
+        """The tokens that were read and written."""
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:

@@ -128,9 +128,13 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         stack.push_async_callback(buckets.close)
         projects = Projects(database, all_tiers(settings.tiers))
         limits = Limits(projects, buckets)
-        runs = Runs(database, bus, answers, lease_seconds=settings.lease_seconds, observer=observer)
+        runs = Runs(
+            database, bus, answers, limits=limits, lease_seconds=settings.lease_seconds, observer=observer
+        )
         hosts = settings.webhook_allowed_hosts
-        predictor = Predictor(database, catalog, serving, router, bus, answers, runs, allowed_hosts=hosts)
+        predictor = Predictor(
+            database, catalog, serving, router, bus, answers, runs, limits=limits, allowed_hosts=hosts
+        )
         recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
         alone = try_lock(database.url)
         if alone is not None:
@@ -156,7 +160,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         await stack.enter_async_context(_in_background(authenticator.last_used.run()))
         revocations = Revocations(database, bus, lease_seconds=settings.lease_seconds)
         await stack.enter_async_context(_in_background(revocations.run()))
-        jobs = Foundation(database, bus, router, storage, jobs_engine, links, hosts, observer)
+        jobs = Foundation(database, bus, router, storage, jobs_engine, links, limits, hosts, observer)
         await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
             database=database,

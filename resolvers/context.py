@@ -55,6 +55,8 @@ class Context:
     viewer_or_none: Viewer | None
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the caller does not wait any more."""
+    has_predicted: bool = False
+    """Whether the operation has asked for a prediction; each more counts as a request of its own."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,11 @@ from resolvers.sight import seen
 
 async def predict(context: Context, request: PredictRequest) -> Accepted:
     """Runs a prediction as `Predictor.run` says, and tells the loaders of it."""
-    running = context.services.predictor.run(context.viewer, request, context.request_id)
+    is_another = context.has_predicted
+    context.has_predicted = True
+    running = context.services.predictor.run(
+        context.viewer, request, context.request_id, is_another=is_another
+    )
     if request.on_disconnect is DisconnectPolicy.CANCEL and request.wait_ms:
         accepted = await _while_there(context, running)
     else:

@@ -11,18 +11,20 @@ from typing import cast
 
 from engine.backends.base import ManyBackend, Result, Token
 from engine.bus.memory import MemoryBus
-from engine.errors import InternalError, ProcessingError
+from engine.errors import InternalError, ProcessingError, RateLimitedError
 from engine.jobs.chunk import Chunk, Running
+from engine.limits.estimates import expected_tokens
+from engine.limits.service import Limits
 from engine.model_calls import model_call
 from engine.outcome import Outcome, generates
-from engine.routing.router import Router, Tries, may_be_better_elsewhere
+from engine.routing.router import THROTTLED_SECONDS, Router, Tries, may_be_better_elsewhere
 from engine.text_stream import TextStream
 from engine.values import ExplanationMethod, PredictionStatus
 
 log = logging.getLogger(__name__)
 
 
-async def run_items(chunk: Chunk, items: Sequence[Running], router: Router) -> None:
+async def run_items(chunk: Chunk, items: Sequence[Running], router: Router, limits: Limits) -> None:
     """Runs items and tells the chunk how each ended; cancelled, it leaves those that have not.
 
     One that fails does not touch its neighbours.
@@ -30,12 +32,14 @@ async def run_items(chunk: Chunk, items: Sequence[Running], router: Router) -> N
     backend = chunk.served.backend
     together = isinstance(backend, ManyBackend) and chunk.job.explain is None
     if together and await router.circuits.enter(chunk.served.version.row.id):
-        await _run_together(chunk, cast(ManyBackend, backend), items, router)
+        await _run_together(chunk, cast(ManyBackend, backend), items, router, limits)
     else:
-        await _run_each(chunk, [(running, None) for running in items], router)
+        await _run_each(chunk, [(running, None) for running in items], router, limits)
 
 
-async def _run_together(chunk: Chunk, backend: ManyBackend, items: Sequence[Running], router: Router) -> None:
+async def _run_together(
+    chunk: Chunk, backend: ManyBackend, items: Sequence[Running], router: Router, limits: Limits
+) -> None:
     async with router.gates.call(chunk.served, for_job=True):
         started = time.perf_counter()
         results = await _predict_many(chunk, backend, items)
@@ -48,7 +52,7 @@ async def _run_together(chunk: Chunk, backend: ManyBackend, items: Sequence[Runn
             again.append((running, outcome))
         else:
             chunk.end(running, outcome, _jitter())
-    await _run_each(chunk, again, router)
+    await _run_each(chunk, again, router, limits)
 
 
 def _outcome(result: Result | ProcessingError, started: float) -> Outcome:
@@ -71,14 +75,35 @@ async def _predict_many(
         return [InternalError() for _ in items]
 
 
-async def _run_each(chunk: Chunk, items: Sequence[tuple[Running, Outcome | None]], router: Router) -> None:
+async def _run_each(
+    chunk: Chunk, items: Sequence[tuple[Running, Outcome | None]], router: Router, limits: Limits
+) -> None:
     """Runs items beside one another; those that failed before are asked of the other versions only."""
     async with asyncio.TaskGroup() as group:
         for running, outcome in items:
-            group.create_task(_run_alone(chunk, running, router, outcome))
+            group.create_task(_run_alone(chunk, running, router, limits, outcome))
 
 
-async def _run_alone(chunk: Chunk, running: Running, router: Router, failed: Outcome | None) -> None:
+async def _run_alone(
+    chunk: Chunk, running: Running, router: Router, limits: Limits, failed: Outcome | None
+) -> None:
+    """Runs an item; where its project may not use as many tokens now, the job waits until it may."""
+    tokens = expected_tokens(chunk.served.version.spec, running.item.data)
+    try:
+        reservation = await limits.reserve_for_item(chunk.job, running.id, tokens=tokens)
+    except RateLimitedError as error:
+        chunk.wait(error.retry_after_seconds or THROTTLED_SECONDS)
+        return
+    used = 0
+    try:
+        outcome = await _routed(chunk, running, router, failed)
+        used = 0 if outcome.usage is None else outcome.usage.tokens
+        chunk.end(running, outcome, _jitter())
+    finally:
+        await limits.settle(reservation, used)
+
+
+async def _routed(chunk: Chunk, running: Running, router: Router, failed: Outcome | None) -> Outcome:
     method = ExplanationMethod(chunk.job.explain) if chunk.job.explain else None
     task = chunk.served.version.spec.task
     stream = TextStream(Unheard(), running.id) if generates(task) else None
@@ -86,7 +111,7 @@ async def _run_alone(chunk: Chunk, running: Running, router: Router, failed: Out
     outcome = await router.answer(tries, running.item.data, method, stream, for_job=True, failed=failed)
     running.served = tries.served
     running.others += max(0, tries.calls - 1)
-    chunk.end(running, outcome, _jitter())
+    return outcome
 
 
 def _jitter() -> float:

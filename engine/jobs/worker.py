@@ -26,6 +26,7 @@ from engine.jobs.items import run_items
 from engine.jobs.lines import Item
 from engine.jobs.results import Results
 from engine.jobs.source import read_items
+from engine.limits.service import Limits
 from engine.observer import UNOBSERVED, Observer
 from engine.routing.router import Router
 from engine.storage.base import MissingFileError, Storage, StorageError
@@ -51,6 +52,7 @@ class Worker:
         bus: Bus,
         router: Router,
         storage: Storage,
+        limits: Limits,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.owner = new_id()
@@ -60,6 +62,7 @@ class Worker:
         self._bus = bus
         self._router = router
         self._storage = storage
+        self._limits = limits
         self._results = Results(database, bus, observer)
         self._known: dict[str, JobRow] = {}
 
@@ -93,7 +96,7 @@ class Worker:
             chunk = await self._prepared(row, job)
             if chunk is None:
                 return
-            await run_items(chunk, list(chunk.left.values()), self._router)
+            await run_items(chunk, list(chunk.left.values()), self._router, self._limits)
         except asyncio.CancelledError:
             await uncancelled(self._cut(row, chunk))
             raise

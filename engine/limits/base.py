@@ -16,6 +16,18 @@ from engine.values import LimitScope, RateLimitKind
 MINUTE = 60.0
 
 
+class Payer(Protocol):
+    """Whom something is counted for: a project, and one of its keys or none; a viewer, or a job."""
+
+    @property
+    def project_id(self) -> str:
+        """The project."""
+
+    @property
+    def api_key_id(self) -> str | None:
+        """The key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A limit of one key or one project; `key` names it among all."""

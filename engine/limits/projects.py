@@ -29,7 +29,7 @@ class Projects:
 
     def __init__(self, database: Database, tiers: Mapping[str, Tier] | None = None) -> None:
         self._database = database
-        self._tiers = tiers or {}
+        self._tiers = {} if tiers is None else tiers
         self._known: LRUCache[str, str] = LRUCache(MOST_KNOWN)
 
     async def tier(self, project_id: str) -> Tier:

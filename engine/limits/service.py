@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from db.types import now
 from engine.errors import RateLimitedError
-from engine.limits.base import Buckets, BucketsAwayError, Demand, Limit, Problem, Taken
+from engine.limits.base import Buckets, BucketsAwayError, Demand, Limit, Payer, Problem, Taken
 from engine.limits.memory import LEASE_SECONDS
 from engine.limits.projects import Projects
-from engine.values import LimitScope, RateLimit, RateLimitKind, Viewer
+from engine.values import LimitScope, RateLimit, RateLimitKind
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +22,12 @@ PLACE_SECONDS = 1.0
 """When to ask for a place again: nobody knows when one will be free."""
 AWAY_SECONDS = 1.0
 
-OF_OPERATION = (RateLimitKind.REQUESTS, RateLimitKind.QUERY_COST)
-
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """What a prediction may use: tokens that are taken in advance, and a place among those that run."""
 
     holder: str
-    tokens: int
     taken: Taken
 
 
@@ -42,18 +39,18 @@ class Limits:
         self._buckets = buckets
         self._held: dict[str, Reservation] = {}
 
-    async def charge(self, viewer: Viewer, cost: float) -> Sequence[RateLimit]:
+    async def charge(self, payer: Payer, cost: float) -> Sequence[RateLimit]:
         """Counts an operation of some cost, and returns how the limits for operations stand then.
 
         Raises:
             RateLimitedError: one of them has not as much left; nothing was counted.
         """
         amounts = {RateLimitKind.REQUESTS: 1, RateLimitKind.QUERY_COST: math.ceil(cost)}
-        taken = await self._take(viewer, amounts)
+        taken = await self._take(payer, amounts)
         return [] if taken is None else _standing(taken)
 
     async def reserve(
-        self, viewer: Viewer, holder: str, *, tokens: int, is_another: bool = False
+        self, payer: Payer, holder: str, *, tokens: int, is_another: bool = False
     ) -> Reservation | None:
         """Takes a place and tokens for a prediction; None where nothing limits it.
 
@@ -62,17 +59,23 @@ class Limits:
         Raises:
             RateLimitedError: one of the limits has not as much left; nothing was taken.
         """
-        amounts = {RateLimitKind.CONCURRENCY: 1}
-        if tokens:
-            amounts[RateLimitKind.TOKENS] = tokens
+        amounts = {RateLimitKind.CONCURRENCY: 1, RateLimitKind.TOKENS: tokens}
         if is_another:
             amounts[RateLimitKind.REQUESTS] = 1
-        taken = await self._take(viewer, amounts, holder)
-        if taken is None:
+        return self._keep(holder, await self._take(payer, amounts, holder))
+
+    async def reserve_for_item(self, payer: Payer, holder: str, *, tokens: int) -> Reservation | None:
+        """Takes tokens for an item of a job, all there ever are for one that may use more.
+
+        Jobs take no places: how many items run at once is limited otherwise.
+
+        Raises:
+            RateLimitedError: so many are not left; nothing was taken.
+        """
+        if not tokens:
             return None
-        reservation = Reservation(holder, tokens, taken)
-        self._held[holder] = reservation
-        return reservation
+        taken = await self._take(payer, {RateLimitKind.TOKENS: tokens}, holder, at_most_all=True)
+        return self._keep(holder, taken)
 
     async def settle(self, reservation: Reservation | None, used: int) -> None:
         """Gives the place back, and the tokens that were not used; takes what was used beyond them.
@@ -81,19 +84,20 @@ class Limits:
         """
         if reservation is None or self._held.pop(reservation.holder, None) is None:
             return
-        amounts = {RateLimitKind.CONCURRENCY: -1, RateLimitKind.TOKENS: used - reservation.tokens}
-        taken = reservation.taken
-        demands = _demands([each.limit for each in taken.demands], amounts)
+        demands = [
+            Demand(each.limit, -1 if each.limit.has_places else used - each.amount)
+            for each in reservation.taken.demands
+            if each.limit.kind in (RateLimitKind.CONCURRENCY, RateLimitKind.TOKENS)
+        ]
         try:
-            if demands:
-                await taken.by.take(demands, reservation.holder, forced=True)
+            await reservation.taken.by.take(demands, reservation.holder, forced=True)
         except BucketsAwayError as error:
             log.warning("a prediction's tokens were not given back: %s", error)
 
-    async def standing(self, viewer: Viewer) -> Sequence[RateLimit]:
-        """Returns how every limit of a viewer stands, or none where they are not known now."""
-        tier = await self._projects.tier(viewer.project_id)
-        limits = tier.limits(viewer, *RateLimitKind)
+    async def standing(self, payer: Payer) -> Sequence[RateLimit]:
+        """Returns how every limit of a payer stands, or none where they are not known now."""
+        tier = await self._projects.tier(payer.project_id)
+        limits = tier.limits(payer, *RateLimitKind)
         try:
             return _standing(await self._buckets.take([Demand(limit, 0) for limit in limits]))
         except BucketsAwayError:
@@ -118,11 +122,26 @@ class Limits:
             except BucketsAwayError as error:
                 log.warning("places were not kept: %s", error)
 
+    def _keep(self, holder: str, taken: Taken | None) -> Reservation | None:
+        if taken is None:
+            return None
+        reservation = self._held[holder] = Reservation(holder, taken)
+        return reservation
+
     async def _take(
-        self, viewer: Viewer, amounts: Mapping[RateLimitKind, int], holder: str = ""
+        self,
+        payer: Payer,
+        amounts: Mapping[RateLimitKind, int],
+        holder: str = "",
+        *,
+        at_most_all: bool = False,
     ) -> Taken | None:
-        tier = await self._projects.tier(viewer.project_id)
-        demands = _demands(tier.limits(viewer, *amounts), amounts)
+        tier = await self._projects.tier(payer.project_id)
+        demands = [
+            Demand(limit, min(amount, limit.capacity) if at_most_all else amount)
+            for limit in tier.limits(payer, *amounts)
+            if (amount := amounts[limit.kind])
+        ]
         if not demands:
             return None
         try:
@@ -133,10 +152,6 @@ class Limits:
         if taken.refused is not None:
             raise _refusal(taken.demands[taken.refused], taken.left[taken.refused])
         return taken
-
-
-def _demands(limits: Sequence[Limit], amounts: Mapping[RateLimitKind, int]) -> list[Demand]:
-    return [Demand(limit, amounts[limit.kind]) for limit in limits if amounts.get(limit.kind)]
 
 
 def _standing(taken: Taken) -> list[RateLimit]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.limits.base import Limit
-from engine.values import LimitScope, RateLimitKind, Viewer
+from engine.limits.base import Limit, Payer
+from engine.values import LimitScope, RateLimitKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Tier:
     concurrency: int | None = None
     key_share: float = 1.0
 
-    def limits(self, viewer: Viewer, *kinds: RateLimitKind) -> Sequence[Limit]:
-        """Returns what holds for a viewer: the limits of some kinds of its project, and of its key."""
+    def limits(self, payer: Payer, *kinds: RateLimitKind) -> Sequence[Limit]:
+        """Returns what holds for a payer: the limits of some kinds of its project, and of its key."""
         return [
             limit
             for kind in kinds
             if (capacity := self._capacity(kind)) is not None
-            for limit in self._scoped(viewer, kind, capacity)
+            for limit in self._scoped(payer, kind, capacity)
         ]
 
     def _capacity(self, kind: RateLimitKind) -> int | None:
@@ -39,11 +39,11 @@ class Tier:
             RateLimitKind.CONCURRENCY: self.concurrency,
         }[kind]
 
-    def _scoped(self, viewer: Viewer, kind: RateLimitKind, capacity: int) -> Sequence[Limit]:
+    def _scoped(self, payer: Payer, kind: RateLimitKind, capacity: int) -> Sequence[Limit]:
         # The braces keep all limits of a project on one node of a Redis Cluster.
-        project = "{" + viewer.project_id + "}"
+        project = "{" + payer.project_id + "}"
         limits = [Limit(f"{project}:{kind}", kind, LimitScope.PROJECT, capacity)]
-        if self.key_share < 1 and viewer.api_key_id is not None:
+        if self.key_share < 1 and payer.api_key_id is not None:
             share = max(1, int(capacity * self.key_share))
-            limits.append(Limit(f"{project}:{viewer.api_key_id}:{kind}", kind, LimitScope.KEY, share))
+            limits.append(Limit(f"{project}:{payer.api_key_id}:{kind}", kind, LimitScope.KEY, share))
         return limits

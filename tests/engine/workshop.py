@@ -23,6 +23,11 @@ from engine.cache.memory import MemoryCache
 from engine.catalog import Catalog
 from engine.definitions import BackendDefinition, ModelDefinition, PriceDefinition, VersionDefinition
 from engine.keys import Keys
+from engine.limits.base import Buckets
+from engine.limits.memory import MemoryBuckets
+from engine.limits.projects import Projects
+from engine.limits.service import Limits
+from engine.limits.tiers import Tier
 from engine.predict import Predictor
 from engine.recovery import Recovery
 from engine.registry import Registry
@@ -120,6 +125,7 @@ class Process:
     runs: Runs
     predictor: Predictor
     recovery: Recovery
+    limits: Limits
 
 
 @dataclass
@@ -131,6 +137,8 @@ class Workshop:
     viewer: Viewer
     executor: Executor
     here: Process = field(init=False)
+    tiers: dict[str, Tier] = field(default_factory=dict)
+    buckets: Buckets = field(default_factory=MemoryBuckets)
 
     async def process(self, *, lease_seconds: float = 60.0) -> Process:
         """Starts the engine of a process, without its recovery loop."""
@@ -141,10 +149,11 @@ class Workshop:
         await serving.load_all()
         router = Router(catalog, serving, Circuits(MemoryBoard()), Gates(1.0, 4))
         answers = Answers(MemoryCache(), router)
-        runs = Runs(self.database, bus, answers, lease_seconds=lease_seconds)
-        predictor = Predictor(self.database, catalog, serving, router, bus, answers, runs)
+        limits = Limits(Projects(self.database, self.tiers), self.buckets)
+        runs = Runs(self.database, bus, answers, limits=limits, lease_seconds=lease_seconds)
+        predictor = Predictor(self.database, catalog, serving, router, bus, answers, runs, limits=limits)
         recovery = Recovery(self.database, predictor, runs, lease_seconds=lease_seconds)
-        return Process(catalog, bus, serving, router, runs, predictor, recovery)
+        return Process(catalog, bus, serving, router, runs, predictor, recovery, limits)
 
     async def predict(self, x: float = 1, *, wait_ms: int = 10_000) -> PredictionRow:
         """Asks the told model in the first process."""

@@ -19,6 +19,7 @@ from engine.values import Scope
 from foretell.app import create_app
 from foretell.settings import Settings
 from foretell.tiers import TierSettings
+from tests.engine.specs import examples
 from tests.foretell.graphql_service import serving
 from tests.foretell.socket_client import PROTOCOL, Client
 
@@ -36,11 +37,16 @@ class Limited:
         self.url = f"http://{address}/graphql"
 
     async def post(
-        self, query: str = HELLO, *, key: int = 0, accept: str = "application/graphql-response+json"
+        self,
+        query: str = HELLO,
+        *,
+        key: int = 0,
+        accept: str = "application/graphql-response+json",
+        variables: Any = None,
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.secrets[key]}", "Accept": accept}
         async with httpx.AsyncClient(headers=headers) as client:
-            return await client.post(self.url, json={"query": query})
+            return await client.post(self.url, json={"query": query, "variables": variables})
 
     @asynccontextmanager
     async def socket(self) -> AsyncIterator[Client]:
@@ -49,14 +55,16 @@ class Limited:
 
 
 @asynccontextmanager
-async def limited(database: Database, folder: Path, **tier: Any) -> AsyncIterator[Limited]:
+async def limited(
+    database: Database, folder: Path, models: bool = False, **tier: Any
+) -> AsyncIterator[Limited]:
     """Serves a project with two keys, whose tier says this."""
     project = await Keys(database).create_project("ours", "tight")
     secrets = [(await Keys(database).create(project.id, name, Scope))[1] for name in ("a", "b")]
     settings = Settings(
         database_url=database.url.render_as_string(),
         data_directory=folder / "data",
-        embedded_models=False,
+        embedded_models=models,
         worker_slots=0,
         tiers={"tight": TierSettings(**tier)},
     )
@@ -88,7 +96,7 @@ async def test_over_http_the_answer_is_429_and_says_when_to_come_back(
 
 
 async def test_what_is_left_is_told_with_every_answer(database: Database, tmp_path: Path) -> None:
-    tier = {"requests_per_minute": 10, "query_cost_per_minute": 1000}
+    tier: dict[str, Any] = {"requests_per_minute": 10, "query_cost_per_minute": 1000}
     async with limited(database, tmp_path, **tier) as service:
         answer = await service.post("{ viewer { id } }")
 
@@ -187,7 +195,7 @@ async def test_new_sockets_and_other_transports_draw_on_the_same_limit(
 
 
 async def test_the_viewer_sees_every_limit(database: Database, tmp_path: Path) -> None:
-    tier = {
+    tier: dict[str, Any] = {
         "requests_per_minute": 6,
         "tokens_per_minute": 50,
         "concurrent_predictions": 4,
@@ -211,8 +219,26 @@ async def test_the_viewer_sees_every_limit(database: Database, tmp_path: Path) -
 async def test_what_is_not_limited_tells_of_no_limit(
     database: Database, tmp_path: Path, tier: dict[str, int]
 ) -> None:
-    async with limited(database, tmp_path, **tier) as service:
+    async with limited(database, tmp_path, False, **tier) as service:
         answer = await service.post()
 
     assert "ratelimit" not in answer.headers
     assert "throttle" not in answer.json()["extensions"]["cost"]
+
+
+ASKS = 'predict(input: {model: {name: "diabetes"}, data: {tabular: {records: $records}}})'
+ANSWERS = "{ prediction { status } errors { code path ... on LimitExceededError { limit { kind } } } }"
+
+
+async def test_aliases_buy_no_more_predictions(database: Database, tmp_path: Path) -> None:
+    aliased = " ".join(f"p{number}: {ASKS} {ANSWERS}" for number in range(4))
+    document = f"mutation ($records: JSON!) {{ {aliased} }}"
+    variables = {"records": [examples("diabetes")[0]["record"]]}
+    async with limited(database, tmp_path, models=True, requests_per_minute=2) as service:
+        answer = await service.post(document, variables=variables)
+
+    payloads = answer.json()["data"].values()
+    statuses = [payload["prediction"] and payload["prediction"]["status"] for payload in payloads]
+    refused = {"code": "RATE_LIMITED", "path": None, "limit": {"kind": "REQUESTS"}}
+    assert statuses == ["SUCCEEDED", "SUCCEEDED", None, None]
+    assert [payload["errors"] for payload in payloads] == [[], [], [refused], [refused]]

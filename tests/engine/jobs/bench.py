@@ -67,6 +67,7 @@ class Bench:
             DirectoryStorage(directory),
             LocalEngine(),
             Links(b"secret", "http://here"),
+            here.limits,
         )
         return cls(workshop.database, base, Jobs.on(base), workshop.viewer, workshop.backend)
 
