@@ -39,7 +39,7 @@ from enum import StrEnum
 from inspect import getdoc
 from typing import Any, ClassVar
 
-from engine.values import RateLimit
+from engine.standing import RateLimit
 
 
 class ErrorCode(StrEnum):

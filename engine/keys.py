@@ -19,7 +19,8 @@ from engine.errors import ConflictError, InvalidInputError, NotFoundError
 from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
 from engine.ids import global_id
 from engine.key_secrets import hash_of, new_secret, prefix_of
-from engine.values import FIRST_TIER, USUAL_TIER, KeyRequest, Scope, Viewer
+from engine.standing import FIRST_TIER, USUAL_TIER
+from engine.values import KeyRequest, Scope, Viewer
 
 MAX_NAME = 100
 MAX_MODELS = 100

@@ -13,7 +13,7 @@ from db.types import now
 from engine.errors import RateLimitedError
 from engine.limits.base import MINUTE
 from engine.limits.service import Limits
-from engine.values import RateLimit, RateLimitKind
+from engine.standing import RateLimit, RateLimitKind
 from foretell.graphql import Session
 from schema.extensions import Throttle
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.limits.tiers import Tier
-from engine.values import FIRST_TIER, USUAL_TIER
+from engine.standing import FIRST_TIER, USUAL_TIER
 
 Number = Annotated[int, Field(ge=1, le=1_000_000_000)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.values import RateLimit
+from engine.standing import RateLimit
 from resolvers.context import Context
 
 

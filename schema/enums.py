@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.errors import ErrorCode
+from engine.standing import LimitScope, RateLimitKind
 from engine.values import (
     BackendKind,
     CacheMode,
@@ -11,10 +12,8 @@ from engine.values import (
     ExplanationMethod,
     FinishReason,
     JobStatus,
-    LimitScope,
     ModelTask,
     PredictionStatus,
-    RateLimitKind,
     Scope,
     ServingStatus,
     TensorDatatype,

@@ -7,7 +7,7 @@ from typing import Self
 
 import strawberry
 
-from engine import values
+from engine import standing
 from schema.enums import LimitScope, RateLimitKind
 from schema.scalars import BigInt
 from schema.types import object_type
@@ -27,7 +27,7 @@ class RateLimit:
     reset_at: datetime = strawberry.field(description="When it will be full again if nothing is asked.")
 
     @classmethod
-    def from_value(cls, value: values.RateLimit) -> Self:
+    def from_value(cls, value: standing.RateLimit) -> Self:
         """Shapes a limit."""
         return cls(
             kind=value.kind,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.values import LimitScope, RateLimitKind
+from engine.standing import LimitScope, RateLimitKind
 
 MINUTE = 60.0
 

@@ -15,7 +15,7 @@ from db.errors import DatabaseUnavailableError
 from db.queries import keys as queries
 from db.session import Database
 from engine.limits.tiers import Tier
-from engine.values import USUAL_TIER
+from engine.standing import USUAL_TIER
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from engine.errors import RateLimitedError
 from engine.limits.base import Buckets, BucketsAwayError, Demand, Limit, Payer, Problem, Taken
 from engine.limits.memory import LEASE_SECONDS
 from engine.limits.projects import Projects
-from engine.values import LimitScope, RateLimit, RateLimitKind
+from engine.standing import LimitScope, RateLimit, RateLimitKind
 
 log = logging.getLogger(__name__)
 

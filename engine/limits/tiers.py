@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.limits.base import Limit, Payer
-from engine.values import LimitScope, RateLimitKind
+from engine.standing import LimitScope, RateLimitKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import typer
 from db.queries import keys as queries
 from db.queries import retention as retention_queries
 from engine.keys import Keys
-from engine.values import USUAL_TIER
+from engine.standing import USUAL_TIER
 from foretell.cli.failures import CommandError
 from foretell.cli.opened import migrated_database, project_named
 from foretell.cli.output import moment, show_table

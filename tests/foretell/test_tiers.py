@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.values import LimitScope, RateLimitKind, Viewer
+from engine.standing import LimitScope, RateLimitKind
+from engine.values import Viewer
 from foretell.configuration import SettingsError, load_settings
 from foretell.settings import Settings
 from foretell.tiers import TierSettings, all_tiers

@@ -11,7 +11,7 @@ import pytest
 from engine.limits.base import Buckets, Demand, Limit
 from engine.limits.memory import MemoryBuckets
 from engine.limits.redis import RedisBuckets
-from engine.values import LimitScope, RateLimitKind
+from engine.standing import LimitScope, RateLimitKind
 from tests.services import redis_url
 
 Make = Callable[..., tuple[Buckets, Buckets]]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.limits.tiers import Tier
-from engine.values import BatchItem, BatchRequest, ModelRef, RateLimitKind
+from engine.standing import RateLimitKind
+from engine.values import BatchItem, BatchRequest, ModelRef
 from tests.engine.jobs.bench import Bench
 from tests.engine.limits.test_predictions import left
 from tests.engine.limits.texts import PROMPT, said, teller

@@ -8,7 +8,8 @@ import pytest
 
 from engine.errors import InternalError, RateLimitedError
 from engine.limits.tiers import Tier
-from engine.values import CacheMode, DisconnectPolicy, RateLimitKind
+from engine.standing import RateLimitKind
+from engine.values import CacheMode, DisconnectPolicy
 from tests.engine.limits.texts import tell, teller
 from tests.engine.workshop import Workshop, request
 

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from engine.limits.base import BucketsAwayError, Demand, Limit
 from engine.limits.guarded import GuardedBuckets
 from engine.limits.redis import RedisBuckets
-from engine.values import LimitScope, RateLimitKind
+from engine.standing import LimitScope, RateLimitKind
 from tests.services import free_port, missing
 
 pytestmark = pytest.mark.redis
