@@ -11,7 +11,8 @@ from engine.backends.base import VersionSpec
 from engine.backends.tensors import check_tensors
 from engine.errors import InvalidInputError, ManyErrors, ModelError, PayloadTooLargeError
 from engine.flat_records import FlatRecords
-from engine.text import check_text, check_texts
+from engine.room import Room
+from engine.text import TextRequest, check_text, check_texts
 from engine.values import PredictionData
 
 MAX_RECORDS = 1000
@@ -21,10 +22,11 @@ DATA = ("input", "data")
 
 
 class InputChecker:
-    """Checks inputs of one version against its task, `inputSchema` and tensor specs."""
+    """Checks inputs of one version against its task, `inputSchema`, tensor specs and room for a prompt."""
 
-    def __init__(self, spec: VersionSpec) -> None:
+    def __init__(self, spec: VersionSpec, room: Room | None = None) -> None:
         self._spec = spec
+        self._room = room
         self._validator: Any = None
         self._flat: FlatRecords | None = None
         if spec.input_schema is not None:
@@ -55,6 +57,10 @@ class InputChecker:
             _raise_all(check_tensors(data.value["tensors"], self._spec.inputs), (*DATA, "tensor", "tensors"))
         elif member == "text":
             _raise_all(check_text(data.value, self._spec), (*DATA, "text"))
+            if self._room is not None:
+                request = TextRequest.of(data.value, self._spec)
+                path = ("prompt", "messages" if request.prompt is None else "text")
+                _raise_all(self._room.check(request.flat, path), (*DATA, "text"))
         else:
             _raise_all(check_texts(data.value["texts"]), (*DATA, "embedding", "texts"))
 

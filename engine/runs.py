@@ -216,7 +216,11 @@ class Runs:
         return self._interrupted(run, PredictionStatus.FAILED, DeadlineError())
 
     def _interrupted(self, run: Run, status: PredictionStatus, error: ProcessingError | None) -> Outcome:
-        return interrupted(status, error, run.started, run.tries.served, run.asked.data, run.stream)
+        tries = run.tries
+        outcome = interrupted(status, error, run.started, tries.served, run.asked.data, run.stream)
+        if outcome.usage is None and run.stream is not None and tries.is_asking:
+            outcome.usage = tries.served.backend.usage_of(run.asked.data, "")  # the prompt was read already
+        return outcome
 
     def _ended(self, run: Run) -> None:
         self._running.pop(run.row.id, None)

@@ -205,8 +205,9 @@ class Serving:
             if version.model.project_id is not None:  # what was allowed once may not be so any more
                 check_backend(kind, version.spec.config, self._servers)
             backend = BACKENDS[kind](version.spec, self._executor)
-            spec = completed(version.spec, await backend.load())
-            served = Served(version, backend, InputChecker(spec), version.spec)
+            found = await backend.load()
+            spec = completed(version.spec, found)
+            served = Served(version, backend, InputChecker(spec, found.room), version.spec)
         except DatabaseUnavailableError as error:
             log.warning("%s was not loaded: %s", version.spec.name, error)
         except Exception as error:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from db.tables import ModelVersionRow
 from engine.errors import ModelError, ProcessingError
+from engine.room import Room
 from engine.values import ModelTask, PredictionData, TensorSpec, Usage
 
 
@@ -55,6 +56,8 @@ class Metadata:
 
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
+    room: Room | None = None
+    """How long a prompt may be; None where only the model's server knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,13 @@ class GenerationBackend:
         if self._spec.task is not ModelTask.TEXT_GENERATION:
             raise ModelError(f"An ONNX file can not serve {self._spec.task}.")
         self._model = await self._in_thread(TextModel.open, self._spec.config)
-        return Metadata()
+        return Metadata(room=self._model.room)
 
     async def predict(self, data: PredictionData) -> AsyncIterator[Event]:
         """Yields the text as it grows; `inference_ms` is the time since its first turn.
 
         Raises:
-            ModelError: the prompt leaves no room for an answer, or ONNX Runtime failed.
+            ModelError: ONNX Runtime failed, or the prompt was not checked and leaves no room for an answer.
         """
         request = TextRequest.of(data.value, self._spec)
         loop = asyncio.get_running_loop()

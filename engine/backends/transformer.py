@@ -18,13 +18,14 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
+from tokenizers.decoders import ByteLevel, DecodeStream
 
 from engine.backends.configs import first_problem
 from engine.backends.onnx import open_session
 from engine.backends.sampling import TEMPERATURE, TOP_P, Sampler, Sampling
 from engine.backends.stops import StopFilter
 from engine.errors import ModelError
+from engine.room import Room
 from engine.text import TextRequest, storable
 from engine.values import FinishReason
 
@@ -95,19 +96,22 @@ class TextModel:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def begin(self, prompt: str) -> list[int]:
-        """Returns the token ids that a prompt is read as.
+        """Returns the token ids that a prompt is read as."""
+        first = self.sizes.bos_token_id
+        return [*([] if first is None else [first]), *self.encode(prompt)]
 
-        Raises:
-            ModelError: the prompt leaves no room for an answer.
-        """
-        sizes = self.sizes
-        ids = [*([] if sizes.bos_token_id is None else [sizes.bos_token_id]), *self.encode(prompt)]
-        if len(ids) >= sizes.context_length:
-            raise ModelError(
-                f"The prompt has {len(ids)} tokens; the model can hold {sizes.context_length}, "
-                "prompt and answer together."
-            )
-        return ids
+    @property
+    def room(self) -> Room:
+        """How long a prompt may be."""
+        tokenizer = self.tokenizer
+        # Then the bytes of a prompt are those of its tokens, and a token has a character for each byte.
+        is_literal = (
+            tokenizer.normalizer is None
+            and isinstance(tokenizer.decoder, ByteLevel)
+            and tokenizer.model.unk_token is None
+        )
+        longest = max(map(len, tokenizer.get_vocab())) if is_literal else None
+        return Room(self.sizes.context_length, lambda prompt: len(self.begin(prompt)), longest)
 
     def empty_past(self) -> Floats:
         """Returns what the model remembers at the start of a text."""
@@ -168,6 +172,9 @@ class Generation:
     def __init__(self, model: TextModel, request: TextRequest) -> None:
         self._model = model
         self._unread = model.begin(request.flat)
+        self.input_tokens = len(self._unread)
+        if self.input_tokens >= model.sizes.context_length:  # it was checked against another file
+            raise ModelError(f"The prompt has {self.input_tokens} tokens and leaves no room for an answer.")
         self._past = model.empty_past()
         self._sampler = Sampler(
             Sampling(
@@ -178,7 +185,6 @@ class Generation:
         )
         self._decoder = DecodeStream(skip_special_tokens=True)
         self._stops = StopFilter(request.stop)
-        self.input_tokens = len(self._unread)
         self.output_tokens = 0
         self._limit = min(request.max_tokens, model.sizes.context_length - self.input_tokens)
         self.finish_reason: FinishReason | None = None

@@ -46,11 +46,15 @@ THROTTLED_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Tries:
-    """How one prediction comes to its answer: the version asked now or last, and the calls made so far."""
+    """How one prediction comes to its answer: the version asked now or last, and the calls made so far.
+
+    `is_asking` tells whether that version has not answered yet, or had not when the prediction was stopped.
+    """
 
     route: Route
     served: Served
     calls: int = 0
+    is_asking: bool = False
     place: Place | None = field(default=None, repr=False)
 
     def leave(self) -> None:
@@ -207,8 +211,9 @@ class Router:
                 if for_job and self.gates.rests_for(served):
                     await self.circuits.left(served.version.row.id)
                     return None
-                tries.served, tries.calls = served, tries.calls + 1
+                tries.served, tries.calls, tries.is_asking = served, tries.calls + 1, True
                 outcome = await find_outcome(served, data, method, stream)
+                tries.is_asking = False
         except asyncio.CancelledError:
             await asyncio.shield(self.circuits.left(served.version.row.id))
             raise

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from engine.backends.base import VersionSpec
 from engine.errors import ErrorCode, InvalidInputError, ManyErrors
 from engine.inputs import InputChecker
+from engine.room import Room
 from engine.text import (
     MAX_TEXT_BYTES,
     MAX_TEXTS,
@@ -178,6 +179,29 @@ def test_the_checker_of_a_text_model_leads_from_the_arguments() -> None:
 
     assert caught.value.path == ("input", "data", "text", "parameters", "temperature")
     assert caught.value.received == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"prompt": "a b c"}, ("input", "data", "text", "prompt", "text")),
+        (
+            {"messages": [{"role": "USER", "content": "a"}, {"role": "USER", "content": "b c"}]},
+            ("input", "data", "text", "prompt", "messages"),
+        ),
+    ],
+)
+def test_a_prompt_that_leaves_no_room_for_an_answer_is_refused(
+    value: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    def words(prompt: str) -> int:
+        return len(prompt.split())
+
+    InputChecker(spec(), Room(4, words)).check(PredictionData("text", value))
+    with pytest.raises(InvalidInputError, match="3 tokens; the model can hold 3") as caught:
+        InputChecker(spec(), Room(3, words)).check(PredictionData("text", value))
+
+    assert (caught.value.path, caught.value.constraint, caught.value.received) == (path, "maxTokens: 2", 3)
 
 
 def test_the_checker_of_an_embedding_model_names_at_most_100_problems() -> None:

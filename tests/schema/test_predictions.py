@@ -186,6 +186,19 @@ async def test_every_problem_of_an_input_is_told_and_nothing_is_stored(serving: 
     assert await stored(serving) == 0
 
 
+async def test_a_prompt_too_long_for_the_model_is_refused_with_the_number_of_its_tokens(
+    embedded: Graph,
+) -> None:
+    caller = await embedded.caller()
+
+    answer = await predict(embedded, caller, "storyteller", {"text": {"prompt": {"text": "word " * 600}}})
+
+    (error,) = answer["errors"]
+    assert (error["code"], error["path"]) == ("INVALID_INPUT", ["input", "data", "text", "prompt", "text"])
+    assert (error["constraint"], error["received"] >= 512) == ("maxTokens: 511", True)
+    assert await stored(embedded) == 0
+
+
 REFUSED: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"model": {"name": "none"}}, "NOT_FOUND", ["input", "model", "name"]),
     ({"model": {"name": "\x00"}}, "NOT_FOUND", ["input", "model", "name"]),

@@ -123,9 +123,9 @@ async def test_a_text_ends_where_the_context_does(tmp_path: Path) -> None:
     assert ("".join(pieces), result.output) == ("lly w", {"finishReason": FinishReason.LENGTH})
 
 
-async def test_a_prompt_that_leaves_no_room_fails_and_says_so(tmp_path: Path) -> None:
+async def test_a_prompt_that_was_not_checked_and_leaves_no_room_fails(tmp_path: Path) -> None:
     async with opened(parrot(tmp_path, "Polly", context=8)) as backend:
-        with pytest.raises(ModelError, match="8 tokens; the model can hold 8") as caught:
+        with pytest.raises(ModelError, match="8 tokens and leaves no room") as caught:
             await written(backend, text("????????"))
 
     assert not caught.value.retryable
