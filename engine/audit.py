@@ -28,6 +28,13 @@ class Action(StrEnum):
     MODEL_UPDATED = "model.updated"
     PRICE_SET = "model_version.price_set"
     PROJECT_CREATED = "project.created"
+    SESSION_BEGUN = "session.begun"
+    SESSION_ENDED = "session.ended"
+    SESSION_REUSED = "session.reused"
+    USER_CREATED = "user.created"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_PASSWORD = "user.password"  # noqa: S105  (it is the name of an action)
     USAGE_REPRICED = "usage.reprice"
     VERSION_CREATED = "model_version.created"
     VERSION_RETIRED = "model_version.retired"
@@ -48,7 +55,9 @@ OPERATOR = Actor("operator")
 
 def actor_of(viewer: Viewer, request_id: str) -> Actor:
     """Returns who makes the changes of a request."""
-    return Actor(f"key {viewer.display_name}"[:MAX_ACTOR], viewer.api_key_id, request_id)
+    kind = "user" if viewer.api_key_id is None else "key"
+    name = f"{kind} {viewer.display_name}"[:MAX_ACTOR]
+    return Actor(name, viewer.api_key_id or viewer.user_id, request_id)
 
 
 async def note(

@@ -4,6 +4,7 @@ ForetellError
 ├── DefinitionError                a registry file is wrong
 ├── RequestError                   the whole request is refused, before anything ran
 │   ├── UnauthenticatedError       UNAUTHENTICATED
+│   │   └── UnknownCredentialError
 │   ├── ForbiddenError             FORBIDDEN
 │   └── TooManyAttemptsError       RATE_LIMITED
 ├── ExpectedError                  a mutation answers it in its payload's `errors`
@@ -96,6 +97,10 @@ class UnauthenticatedError(RequestError):
     """The API key or token is missing, unknown, expired or revoked."""
 
     code = "UNAUTHENTICATED"
+
+
+class UnknownCredentialError(UnauthenticatedError):
+    """There is no such API key; somebody may be guessing."""
 
 
 class ForbiddenError(RequestError):

@@ -16,22 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-
-class Scope(StrEnum):
-    """What an API key may do."""
-
-    MODELS_READ = "MODELS_READ"
-    MODELS_WRITE = "MODELS_WRITE"
-    PREDICTIONS_READ = "PREDICTIONS_READ"
-    PREDICTIONS_WRITE = "PREDICTIONS_WRITE"
-    JOBS_READ = "JOBS_READ"
-    JOBS_WRITE = "JOBS_WRITE"
-    USAGE_READ = "USAGE_READ"
-    KEYS_ADMIN = "KEYS_ADMIN"
+from engine.viewers import KeyRequest as KeyRequest
+from engine.viewers import Scope as Scope
+from engine.viewers import Viewer as Viewer
 
 
 class ModelTask(StrEnum):
@@ -210,36 +200,6 @@ class DisconnectPolicy(StrEnum):
 
     DETACH = "DETACH"
     CANCEL = "CANCEL"
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who is asking: the project and the key or the user of a request, and what they may do."""
-
-    project_id: str
-    api_key_id: str | None
-    display_name: str
-    scopes: frozenset[Scope]
-    expires_at: datetime | None = None
-    models: frozenset[str] | None = None
-    """The ids of the models that exist for a key; None: all that the project sees."""
-    credential: str = ""
-    """What can be revoked: the visible start of the key's secret."""
-
-    def sees(self, model_id: str) -> bool:
-        """Whether a model of the project exists for the viewer, and all that was made with it."""
-        return self.models is None or model_id in self.models
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRequest:
-    """A key that somebody wants: for all models where `models`, their ids, is None."""
-
-    name: str
-    scopes: tuple[Scope, ...]
-    models: tuple[str, ...] | None = None
-    expires_at: datetime | None = None
-    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from foretell.operators import operators_port
 from foretell.settings import Settings
 from foretell.tracing import TracedRequests
 from resolvers.context import Services
-from schema import compiled, schema
+from schema import PUBLIC_FIELDS, compiled, schema
 from schema.limits import DocumentLimits
 
 
@@ -92,6 +92,7 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
             session.request_id,
             session.viewer,
             session.left,
+            address=session.address,
             limits=limits,
             throttle=throttle(services.limits, session),
         )
@@ -103,6 +104,7 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         documents=persisted_documents(settings),
         options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=settings.allowed_origins),
         page=graphiql.page if settings.graphiql else None,
+        public_fields=PUBLIC_FIELDS,
         shutdown=app.state.shutdown,
         make_operations=partial(ObservedOperations, metrics=app.state.metrics),
         revocation=revocation,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ from engine.cache.redis import RedisCache
 from engine.catalog import Catalog
 from engine.definitions import ModelDefinition, read_definitions
 from engine.identity.authenticator import Authenticator
+from engine.identity.guesses import Guesses
+from engine.identity.passwords import Passwords
 from engine.identity.revocations import Revocations
+from engine.identity.sessions import Sessions
+from engine.identity.tokens import Tokens
 from engine.jobs.engine import Engine, LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
 from engine.keys import Keys
@@ -155,7 +160,11 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         links = await open_links(settings, database)
         jobs_engine = open_engine(settings)
         stack.push_async_callback(jobs_engine.close)
-        authenticator = Authenticator(database)
+        guesses, passwords = Guesses(), Passwords()
+        stack.callback(passwords.close)
+        lifetime = timedelta(days=settings.session_days)
+        sessions = Sessions(database, bus, passwords, guesses, open_tokens(settings), lifetime)
+        authenticator = Authenticator(database, guesses, sessions)
         stack.push_async_callback(authenticator.last_used.write)
         await stack.enter_async_context(_in_background(authenticator.last_used.run()))
         revocations = Revocations(database, bus, lease_seconds=settings.lease_seconds)
@@ -171,6 +180,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             predictor=predictor,
             keys=Keys(database, bus),
             authenticator=authenticator,
+            sessions=sessions,
             revocations=revocations,
             jobs=Jobs.on(jobs),
             webhooks=Webhooks(database),
@@ -187,6 +197,14 @@ async def open_links(settings: Settings, database: Database) -> Links:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base_url = settings.public_url or f"http://{host}:{settings.port}"
     return Links(await link_secret(database, secret), base_url)
+
+
+def open_tokens(settings: Settings) -> Tokens | None:
+    """Returns what signs users' access tokens; None without the operator's secret."""
+    if settings.secret is None:
+        return None
+    lifetime = timedelta(seconds=settings.access_token_seconds)
+    return Tokens(settings.secret.get_secret_value(), settings.public_url or "foretell", lifetime)
 
 
 @asynccontextmanager

@@ -157,7 +157,13 @@ class Settings(BaseModel):
     data_directory: Path = Field(default=Path("foretell-data"), description="Where files are kept.")
     secret: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
         default=None,
-        description="At least 32 characters; signs what must not be forged. No default.",
+        description="At least 32 characters; signs links and users' tokens. No default.",
+    )
+    access_token_seconds: int = Field(
+        default=900, ge=60, le=3600, description="How long a user's access token is good."
+    )
+    session_days: int = Field(
+        default=30, ge=1, le=365, description="Days after a login until the user has to log in again."
     )
     models_file: Path | None = Field(default=None, description="A TOML file of models, applied at start.")
     embedded_models: bool = Field(default=True, description="Registers the models that come with Foretell.")

@@ -11,6 +11,7 @@ from engine.catalog import Catalog
 from engine.errors import UnauthenticatedError
 from engine.identity.authenticator import Authenticator
 from engine.identity.revocations import Revocations
+from engine.identity.sessions import Sessions
 from engine.jobs.service import Jobs
 from engine.keys import Keys
 from engine.limits.service import Limits
@@ -38,6 +39,7 @@ class Services:
     keys: Keys
     authenticator: Authenticator
     revocations: Revocations
+    sessions: Sessions
     jobs: Jobs
     webhooks: Webhooks
     runs: Runs
@@ -57,6 +59,8 @@ class Context:
     """Set when the caller does not wait any more."""
     has_predicted: bool = False
     """Whether the operation has asked for a prediction; each more counts as a request of its own."""
+    address: str = ""
+    """Where the caller's connection comes from."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

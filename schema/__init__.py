@@ -3,6 +3,7 @@
 from strawberry.schema.config import StrawberryConfig
 
 import executor
+from schema.access import public_fields
 from schema.errors import USER_ERRORS
 from schema.extensions import EXTENSIONS, ForetellSchema
 from schema.mutation import Mutation
@@ -12,7 +13,7 @@ from schema.sharing import share_events
 from schema.subscription import Subscription
 from schema.tokens import TOKEN_STREAM_EVENTS
 
-__all__ = ["compiled", "schema"]
+__all__ = ["PUBLIC_FIELDS", "compiled", "schema"]
 
 schema = ForetellSchema(
     query=Query,
@@ -24,5 +25,8 @@ schema = ForetellSchema(
 )
 compiled = executor.install(schema)
 """The compiled executor of the schema; switch it off and graphql-core runs everything."""
+
+PUBLIC_FIELDS = public_fields(Mutation)
+"""What may be asked for without a credential."""
 
 share_events(schema)

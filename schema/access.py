@@ -1,7 +1,7 @@
 """Access: every field that is resolved says which scope it needs, and is refused without it.
 
-`ANYONE` is for those who are known at all. What a field needs is kept in its metadata, where a test
-looks that no root field, mutation or subscription was forgotten.
+`ANYONE` is for those who are known at all, `PUBLIC` for everybody. What a field needs is kept in its
+metadata, where a test looks that no root field, mutation or subscription was forgotten.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from contextlib import aclosing
 from typing import Any, Literal, TypeVar, cast
 
 import strawberry
+from strawberry.types import get_object_definition
+from strawberry.utils.str_converters import to_camel_case
 
 from engine.errors import ForbiddenError
 from engine.values import Scope
@@ -23,7 +25,8 @@ Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 Info = strawberry.Info[Context, None]
 
 ANYONE: Literal["ANYONE"] = "ANYONE"
-Needed = Scope | Literal["ANYONE"]
+PUBLIC: Literal["PUBLIC"] = "PUBLIC"
+Needed = Scope | Literal["ANYONE", "PUBLIC"]
 
 NEVER_NULL_ALONE = SemanticNonNull()
 """For a field with a fetch of its own: one that fails leaves the rest of the answer as it is."""
@@ -62,9 +65,18 @@ def require(context: Context, needed: Needed) -> None:
         UnauthenticatedError: nobody is known.
         ForbiddenError: the key lacks the scope.
     """
+    if needed == PUBLIC:
+        return
     viewer = context.viewer
     if needed != ANYONE and needed not in viewer.scopes:
         raise ForbiddenError(f"This needs an API key with the scope {needed}.")
+
+
+def public_fields(root: type[Any]) -> frozenset[str]:
+    """Returns the fields of a root, by their names in the schema, that need no credential."""
+    fields = get_object_definition(root, strict=True).fields
+    public = (field for field in fields if field.metadata.get("scope") == PUBLIC)
+    return frozenset(field.graphql_name or to_camel_case(field.python_name) for field in public)
 
 
 def _decorator(

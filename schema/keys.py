@@ -108,15 +108,15 @@ class Viewer(Node):
     """Who is asking."""
 
     viewer: strawberry.Private[values.Viewer]
-    display_name: str = strawberry.field(description="The name of the key.")
+    display_name: str = strawberry.field(description="The name of the key, or the email address of the user.")
     scopes: list[Scope] = strawberry.field(description="What the viewer may do.")
 
     @classmethod
     def from_row(cls, row: values.Viewer) -> Self:
-        """Shapes the viewer; its id is that of the key it came with."""
+        """Shapes the viewer; its id is that of the key or of the user."""
         return cls(
             viewer=row,
-            id=global_id("Viewer", row.api_key_id or row.project_id),
+            id=global_id("Viewer", row.holder),
             display_name=row.display_name,
             scopes=sorted(row.scopes),
         )

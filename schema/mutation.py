@@ -18,6 +18,7 @@ from schema.model_mutations import ModelMutations
 from schema.nodes import row_id
 from schema.predict import CancelPredictionInput, CancelPredictionPayload, PredictInput, PredictPayload
 from schema.predictions import Prediction
+from schema.sessions import SessionMutations
 from schema.webhooks import (
     RedeliverWebhookInput,
     RedeliverWebhookPayload,
@@ -27,7 +28,7 @@ from schema.webhooks import (
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(ModelMutations, KeyMutations, JobMutations):
+class Mutation(SessionMutations, ModelMutations, KeyMutations, JobMutations):
     """The mutation root."""
 
     @mutation(

@@ -9,6 +9,7 @@ from db.tables.models import ModelRow, ModelVersionRow, PriceRow, RegistryRow
 from db.tables.predictions import PredictionRow
 from db.tables.secrets import SecretRow
 from db.tables.usage import DailyRollupRow, RollupRow, UsageRow
+from db.tables.users import RefreshTokenRow, SessionRow, UserRow
 from db.tables.webhooks import WebhookDeliveryRow, WebhookSecretRow
 
 __all__ = [
@@ -25,12 +26,15 @@ __all__ = [
     "PredictionRow",
     "PriceRow",
     "ProjectRow",
+    "RefreshTokenRow",
     "RegistryRow",
     "RetiredSecretRow",
     "RollupRow",
     "SecretRow",
+    "SessionRow",
     "UploadRow",
     "UsageRow",
+    "UserRow",
     "WebhookDeliveryRow",
     "WebhookSecretRow",
 ]

@@ -8,7 +8,7 @@ from db.queries import keys as queries
 from db.session import Database
 from db.tables import ApiKeyRow
 from db.types import now
-from engine.errors import UnauthenticatedError
+from engine.errors import UnauthenticatedError, UnknownCredentialError
 from engine.key_secrets import NO_HASH, is_well_formed, matches, prefix_of
 from engine.keys import why_dead
 from engine.values import Scope, Viewer
@@ -24,14 +24,17 @@ class ApiKeys:
         """Returns who a secret belongs to.
 
         Raises:
-            UnauthenticatedError: it is no key of ours, or not any more.
+            UnknownCredentialError: it is no key of ours.
+            UnauthenticatedError: it was revoked, or has expired.
         """
         if not is_well_formed(secret):
-            raise UnauthenticatedError("This is not an API key: keys start with fk_ and have 39 characters.")
+            raise UnknownCredentialError(
+                "This is not an API key: keys start with fk_ and have 39 characters."
+            )
         row, expires_at, stored = await self._find(prefix_of(secret))
         genuine = matches(secret, stored)
         if row is None or not genuine:
-            raise UnauthenticatedError("There is no such API key.")
+            raise UnknownCredentialError("There is no such API key.")
         if (reason := why_dead(row, now(), expires_at)) is not None:
             raise UnauthenticatedError(reason)
         return Viewer(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from db.session import Database
-from engine.errors import UnauthenticatedError
+from engine.errors import UnknownCredentialError
 from engine.identity.api_keys import ApiKeys
 from engine.identity.guesses import Guesses
 from engine.identity.last_used import LastUsed
+from engine.identity.sessions import Sessions
+from engine.identity.tokens import headers_of
 from engine.key_secrets import prefix_of
 from engine.values import Viewer
 
@@ -14,10 +16,11 @@ from engine.values import Viewer
 class Authenticator:
     """Knows every kind of credential."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, guesses: Guesses, sessions: Sessions) -> None:
         self.last_used = LastUsed(database)
-        self.guesses = Guesses()
+        self._guesses = guesses
         self._api_keys = ApiKeys(database)
+        self._sessions = sessions
 
     async def viewer(self, credential: str, address: str) -> Viewer:
         """Returns whom a credential belongs to that came from an address.
@@ -27,14 +30,15 @@ class Authenticator:
             TooManyAttemptsError: too many wrong ones came from there; this one was not looked at.
             DatabaseUnavailableError: nobody can tell now.
         """
+        if headers_of(credential) is not None:
+            return await self._sessions.viewer(credential)
         name = prefix_of(credential)
-        self.guesses.require_room(address, name, credential)
+        self._guesses.require_room(address, name, credential)
         try:
             viewer = await self._api_keys.viewer(credential)
-        except UnauthenticatedError:
-            self.guesses.wrong(address, name)
+        except UnknownCredentialError:
+            self._guesses.wrong(address, name)
             raise
-        self.guesses.right(credential)
-        if viewer.api_key_id is not None:
-            self.last_used.note(viewer.api_key_id)
+        self._guesses.right(credential)
+        self.last_used.note(viewer.holder)
         return viewer

@@ -31,13 +31,13 @@ class Guesses:
         self._wrong: TTLCache[tuple[str, str], list[float]] = TTLCache(REMEMBERED, WINDOW_SECONDS, clock)
         self._right: TTLCache[bytes, None] = TTLCache(REMEMBERED, KNOWN_SECONDS, clock)
 
-    def require_room(self, address: str, name: str, credential: str) -> None:
-        """Returns if a credential may be looked at.
+    def require_room(self, address: str, name: str, credential: str | None = None) -> None:
+        """Returns if a credential may be looked at; one that is given here passes if it was right before.
 
         Raises:
             TooManyAttemptsError: too many wrong ones came before it; it says when to try again.
         """
-        if _digest(credential) in self._right:
+        if credential is not None and _digest(credential) in self._right:
             return
         for place, most in (((address, name), PER_NAME), ((address, ""), PER_ADDRESS)):
             first, *others = self._wrong.get(place) or [0.0]
@@ -49,6 +49,13 @@ class Guesses:
         for place in ((address, name), (address, "")):
             at = self._clock()
             self._wrong.setdefault(place, [at]).append(at)
+
+    def forgive(self, address: str, name: str) -> None:
+        """Takes one back that was counted as wrong before it was known to be right."""
+        for place in ((address, name), (address, "")):
+            counted = self._wrong.get(place, [])
+            if len(counted) > 1:
+                counted.pop()
 
     def right(self, credential: str) -> None:
         """Remembers a credential that was right, by its hash."""

@@ -1,7 +1,7 @@
 """Revocations: tells connections that are open that their credential works no more.
 
-A topic of the bus tells that some credential has changed; then, and once in a lease in any case, one
-statement asks which of those that hold connections open here still work. So a lost message costs a lease.
+A topic of the bus tells that some credential has changed; then, and once in a lease in any case, two
+statements ask which of those that hold connections open here still work. So a lost message costs a lease.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from db.errors import DatabaseError
-from db.queries import keys as queries
+from db.queries import keys, users
 from db.session import Database
 from db.types import now
 from engine.bus.base import Bus
@@ -71,7 +71,8 @@ class Revocations:
 
     async def _look_at(self, credentials: Sequence[str]) -> None:
         async with self._database.read() as connection:
-            live = set(await queries.live_prefixes(connection, credentials, now()))
+            live = set(await keys.live_prefixes(connection, credentials, now()))
+            live.update(await users.live_sessions(connection, credentials, now()))
         for credential in credentials:
             held = None if credential in live else self._held.pop(credential, None)
             if held is not None:

@@ -19,6 +19,7 @@ NOUNS = (
     "schema",
     "projects",
     "keys",
+    "users",
     "models",
     "usage",
     "predict",

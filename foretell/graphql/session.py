@@ -33,7 +33,7 @@ class Session:
     @property
     def holder(self) -> str:
         """Whom connections are counted for: a key, or a user; "" for nobody."""
-        return (self.viewer.api_key_id or self.viewer.display_name) if self.viewer else ""
+        return self.viewer.holder if self.viewer else ""
 
 
 class Context(OperationContext, Protocol):

@@ -17,9 +17,9 @@ from foretell.cli import app
 ROOT = Path(__file__).parents[2]
 
 
-def foretell(*arguments: str, **environ: str) -> Result:
-    """Runs a command in this process, with these variables set."""
-    return CliRunner().invoke(app, arguments, env={"TERM": "dumb", "NO_COLOR": "1", **environ})
+def foretell(*arguments: str, stdin: str | None = None, **environ: str) -> Result:
+    """Runs a command in this process, with this on stdin and these variables set."""
+    return CliRunner().invoke(app, arguments, stdin, env={"TERM": "dumb", "NO_COLOR": "1", **environ})
 
 
 @contextmanager

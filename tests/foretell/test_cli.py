@@ -25,8 +25,8 @@ Run = Callable[..., Result]
 def run(sqlite_url: str) -> Run:
     """Runs a command on a migrated database without rows."""
 
-    def run_on_it(*arguments: str, **environ: str) -> Result:
-        return foretell(*arguments, **{"FORETELL_DATABASE_URL": sqlite_url, **environ})
+    def run_on_it(*arguments: str, stdin: str | None = None, **environ: str) -> Result:
+        return foretell(*arguments, stdin=stdin, **{"FORETELL_DATABASE_URL": sqlite_url, **environ})
 
     return run_on_it
 
@@ -159,6 +159,33 @@ def test_a_key_is_made_for_a_model_that_is_there(run: Run) -> None:
     assert is_well_formed(made.stdout.strip())
     assert none.exit_code == 1
     assert none.stderr.startswith("Error: The project default sees no model 'nothing'")
+
+
+def test_users_are_made_listed_kept_out_and_let_in_again(run: Run) -> None:
+    run("projects", "create", "default")
+
+    made = run("users", "create", "Ann@Example.org", "--admin", "--password-stdin", stdin="a long password\n")
+    twice = run("users", "create", "ann@example.org", "--password-stdin", stdin="another password\n")
+    short = run("users", "create", "bob@example.org", "--password-stdin", stdin="short\n")
+    disabled = run("users", "disable", "ann@example.org")
+    listed = run("users", "list").stdout
+    enabled = run("users", "enable", "ANN@example.org")
+    changed = run("users", "password", "ann@example.org", "--password-stdin", stdin="a new password\n")
+    nobody = run("users", "disable", "nobody@example.org")
+
+    assert made.stdout.startswith("Made the user ann@example.org of default: JOBS_READ")
+    assert [result.exit_code for result in (made, disabled, enabled, changed)] == [0, 0, 0, 0]
+    assert re.search(r"ann@example.org\s+disabled\s+all", listed)
+    assert twice.stderr == "Error: There is a user ann@example.org already.\n"
+    assert short.stderr == "Error: A password has 12 to 256 characters.\n"
+    assert nobody.stderr == "Error: There is no user nobody@example.org.\n"
+
+
+def test_a_password_is_never_taken_from_a_terminal_that_is_not_there(run: Run) -> None:
+    refused = run("users", "create", "ann@example.org", stdin="a long password\n")
+
+    assert refused.exit_code == 1
+    assert "--password-stdin" in refused.stderr
 
 
 def test_more_keys_than_a_page_are_all_listed(run: Run) -> None:

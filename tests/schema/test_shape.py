@@ -16,8 +16,8 @@ from graphql.utilities import build_ast_schema
 from strawberry.types.base import StrawberryObjectDefinition
 
 from engine.values import Scope
-from schema import schema
-from schema.access import ANYONE
+from schema import PUBLIC_FIELDS, schema
+from schema.access import ANYONE, PUBLIC
 
 SDL = build_ast_schema(parse(schema.as_str()))
 TYPES = [each for name, each in SDL.type_map.items() if not name.startswith("__")]
@@ -60,7 +60,7 @@ def test_every_root_field_says_which_scope_it_needs(root: str) -> None:
     scopes = {field.name: field.metadata.get("scope") for field in definition.fields}
 
     assert scopes
-    assert {name: scope for name, scope in scopes.items() if scope not in {ANYONE, *Scope}} == {}
+    assert {name: scope for name, scope in scopes.items() if scope not in {ANYONE, PUBLIC, *Scope}} == {}
 
 
 def test_no_mutation_is_for_anyone() -> None:
@@ -68,6 +68,20 @@ def test_no_mutation_is_for_anyone() -> None:
     assert isinstance(definition, StrawberryObjectDefinition)
 
     assert [field.name for field in definition.fields if field.metadata["scope"] == ANYONE] == []
+
+
+def test_nothing_but_the_way_to_a_session_is_public() -> None:
+    definitions = [schema.schema_converter.type_map[root].definition for root in ROOTS]
+    fields = [
+        field.name
+        for definition in definitions
+        if isinstance(definition, StrawberryObjectDefinition)
+        for field in definition.fields
+        if field.metadata["scope"] == PUBLIC
+    ]
+
+    assert sorted(fields) == ["login", "logout", "refresh_session"]
+    assert frozenset({"login", "logout", "refreshSession"}) == PUBLIC_FIELDS
 
 
 def test_every_mutation_takes_at_most_one_input_and_gives_a_payload_with_errors() -> None:
