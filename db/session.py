@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from db.commits import Commits
 from db.drivers import translated
 from db.group_commit import GroupCommit
+from db.one_trip import connect
 
 Synchronous = Literal["NORMAL", "FULL", "EXTRA"]
 
@@ -130,6 +131,7 @@ def _sqlite_engine(url: str, pragmas: list[str], pool_size: int) -> AsyncEngine:
         max_overflow=0,
         hide_parameters=True,  # an error is logged, and the parameters are prompts and outputs
         pool_reset_on_return=None,  # outside a transaction there is nothing to reset
+        connect_args={"async_creator_fn": connect},
         isolation_level="AUTOCOMMIT",  # BEGIN IMMEDIATE is GroupCommit's; a single SELECT needs none
     )
 

@@ -8,18 +8,15 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Update, bindparam, exists, func, insert, or_, select, text, update
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Update, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.queries.jobs import RUNNABLE
 from db.tables.jobs import ChunkRow, chunks, jobs
-from db.tables.predictions import predictions
 from db.types import Json
 
 FEEDER_LOCK = 0x666F7266
-ITEM_COLUMNS = tuple(column.key for column in predictions.columns)
-"""The columns of a prediction, in the order in which `add_items` takes their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +93,18 @@ async def start(connection: AsyncConnection, chunk_id: int, owner: str) -> tuple
 
     None where it ended, or its job is not to run now.
     """
+    row = (await connection.execute(_start(), {"chunk_id": chunk_id, "worker": owner})).first()
+    return None if row is None else (cast(ChunkRow, row), row.job_status)
+
+
+@cache  # to build it takes longer than to run it
+def _start() -> ReturningUpdate[Any]:
     mine = jobs.c.id == chunks.c.job_id
     runnable = exists().where(mine, jobs.c.status.in_(RUNNABLE))
-    statement = update(chunks).where(chunks.c.id == chunk_id, chunks.c.state == "offered", runnable)
-    begun = statement.values(fence=chunks.c.fence + 1, starts=chunks.c.starts + 1, owner=owner)
+    mine_to_start = (chunks.c.id == bindparam("chunk_id"), chunks.c.state == "offered", runnable)
+    begun = {"fence": chunks.c.fence + 1, "starts": chunks.c.starts + 1, "owner": bindparam("worker")}
     status = select(jobs.c.status).where(mine).scalar_subquery()
-    row = (await connection.execute(begun.returning(*chunks.c, status.label("job_status")))).first()
-    return None if row is None else (cast(ChunkRow, row), row.job_status)
+    return update(chunks).where(*mine_to_start).values(begun).returning(*chunks.c, status.label("job_status"))
 
 
 async def finish(connection: AsyncConnection, chunk: ChunkRow, state: str) -> bool:
@@ -131,14 +133,6 @@ async def hand_back(connection: AsyncConnection, chunk: ChunkRow, not_before: da
     """Makes a chunk that was begun in vain pending again, as it was."""
     changes = {"state": "pending", "owner": None, "offered_at": None, "starts": chunks.c.starts - 1}
     await connection.execute(_fenced(chunk).values(not_before=not_before, **changes))
-
-
-async def add_items(connection: AsyncConnection, rows: Sequence[Sequence[Any]]) -> None:
-    """Stores predictions of items: for each the values of `ITEM_COLUMNS`, as the database keeps them.
-
-    A job stores a million of these, and turning each value by its column's type would double the time.
-    """
-    await connection.exec_driver_sql(_insert_items(connection.dialect), [tuple(row) for row in rows])
 
 
 async def reopen(connection: AsyncConnection, job_id: str, parts: Mapping[int, Mapping[str, int]]) -> None:
@@ -171,8 +165,3 @@ def _fenced(chunk: ChunkRow) -> Update:
     """Only the last to start a chunk may end it, and only once."""
     mine = (chunks.c.id == chunk.id, chunks.c.fence == chunk.fence, chunks.c.state == "offered")
     return update(chunks).where(*mine)
-
-
-@cache
-def _insert_items(dialect: Dialect) -> str:
-    return str(insert(predictions).compile(dialect=dialect, column_keys=list(ITEM_COLUMNS)))

@@ -1,18 +1,74 @@
-"""Statements about the predictions that are items of jobs. How they are stored: `chunks.add_items`."""
+"""Statements about the predictions that are items of jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import String, select, update
 from sqlalchemy import cast as sql_cast
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.queries.predictions import LISTED, UNLUCKY
 from db.tables.predictions import PredictionRow, predictions
 
+ITEM_COLUMNS = (
+    "id",
+    "job_sequence",
+    "item_index",
+    "custom_id",
+    "attempts",
+    "finished_at",
+    "asked_version_id",
+    "model_version_id",
+    "status",
+    "usage_source",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "records",
+    "cost_nanos",
+    "currency",
+    "inference_ms",
+    "time_to_first_token_ms",
+    "total_ms",
+    "error",
+    "explanation",
+    "input",
+    "output",
+)
+"""The columns that differ between the items of a chunk, in the order in which `add` takes their values."""
+ROWS_AT_ONCE = 500  # SQLite takes 32,766 parameters
+
 RESULT = ("id", "item_index", "custom_id", "status", "attempts", "output", "error", "explanation")
+
+
+async def add(
+    connection: AsyncConnection, common: Mapping[str, Any], rows: Sequence[Sequence[Any]], sequence: int
+) -> None:
+    """Stores predictions of items: for each the values of `ITEM_COLUMNS`, as the database keeps them.
+
+    `common` are the columns that all of them share. `sequence` is added to the `job_sequence` of each.
+
+    A job stores a million of these. One statement for many rows, which is told once what they share, takes
+    SQLite two thirds of the time that a statement a row does, and Python's lock is not given up and fought
+    for between two rows.
+    """
+    names = tuple(common)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        shared = (sequence, *common.values())
+        if connection.dialect.name == "sqlite":
+            statement, values = _insert_lines(names, len(some)), (*shared, *chain.from_iterable(some))
+        else:
+            statement, values = (
+                _insert_columns(names, connection.dialect),
+                (*shared, *zip(*some, strict=True)),
+            )
+        await connection.exec_driver_sql(statement, values)
 
 
 async def replace_failed(connection: AsyncConnection, job_id: str, *, permanent_too: bool) -> Sequence[int]:
@@ -47,3 +103,36 @@ async def results_from(connection: AsyncConnection, job_id: str, index: int, lim
 
 
 JSON_RESULT = ("output", "error", "explanation")
+
+
+def _insert(common: Sequence[str], shared: Sequence[str], lines: str) -> str:
+    columns = ", ".join([*common, *ITEM_COLUMNS])
+    own = (
+        f"{shared[0]} + line.{name}" if name == "job_sequence" else f"line.{name}" for name in ITEM_COLUMNS
+    )
+    return f"INSERT INTO prediction ({columns}) SELECT {', '.join([*shared[1:], *own])} FROM {lines}"  # noqa: S608 (no values)
+
+
+@lru_cache(maxsize=64)
+def _insert_lines(common: Sequence[str], rows: int) -> str:
+    """Returns SQLite's statement, whose parameters are the values of one row after the other."""
+    shared = [f"?{number}" for number in range(1, len(common) + 2)]
+    # A VALUES clause names its columns so.
+    named = ", ".join(f"column{place} AS {name}" for place, name in enumerate(ITEM_COLUMNS, 1))
+    row = f"({', '.join('?' * len(ITEM_COLUMNS))})"
+    values = f"VALUES {', '.join([row] * rows)}"
+    return _insert(common, shared, f"(SELECT {named} FROM ({values})) AS line")  # noqa: S608 (no values)
+
+
+@lru_cache(maxsize=64)
+def _insert_columns(common: Sequence[str], dialect: Dialect) -> str:
+    """Returns PostgreSQL's statement, whose parameters are an array for each column."""
+
+    def cast_to(number: int, name: str, array: str = "") -> str:
+        kind = predictions.c[name].type.compile(dialect).partition(" COLLATE ")[0]
+        return f"${number}::{kind}{array}"
+
+    shared = [cast_to(number, name) for number, name in enumerate(("job_sequence", *common), 1)]
+    first = len(shared) + 1
+    arrays = ", ".join(cast_to(number, name, "[]") for number, name in enumerate(ITEM_COLUMNS, first))
+    return _insert(common, shared, f"unnest({arrays}) AS line({', '.join(ITEM_COLUMNS)})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -11,9 +12,11 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
+    Insert,
     Select,
     Table,
     and_,
+    bindparam,
     case,
     false,
     func,
@@ -52,11 +55,16 @@ async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> No
 
 async def add_items(connection: AsyncConnection, job_id: str, after: int) -> None:
     """Stores what a job's items used that are stored in this transaction, numbered higher than `after`."""
+    await connection.execute(_add_items(), {"of_job": job_id, "after": after})
+
+
+@cache  # to build it takes longer than to run it
+def _add_items() -> Insert:
     columns = [column for column in usage.columns if column.key not in ("prediction_id", "folded")]
-    ended = (predictions.c.job_id == job_id, predictions.c.job_sequence > after)
+    ended = (predictions.c.job_id == bindparam("of_job"), predictions.c.job_sequence > bindparam("after"))
     values = [predictions.c.id, *(_of_prediction(column) for column in columns), false()]
     names = ["prediction_id", *(str(column.key) for column in columns), "folded"]
-    await connection.execute(insert(usage).from_select(names, select(*values).where(*ended)))
+    return insert(usage).from_select(names, select(*values).where(*ended))
 
 
 def part_of(prediction: Table) -> ColumnElement[str]:

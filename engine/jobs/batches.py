@@ -31,7 +31,7 @@ from engine.storage.base import Storage, write_whole
 from engine.values import BatchRequest, PredictionData, Viewer
 from engine.webhooks.addresses import check_url
 
-CHUNK_ITEMS = 250
+CHUNK_ITEMS = 500
 """Items of a chunk for a backend that takes many at once: its writing keeps others waiting for 5 ms or so."""
 SLOW_CHUNK_ITEMS = 8
 """Items of a chunk for other backends, all of which are in flight at once."""

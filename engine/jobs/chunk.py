@@ -30,16 +30,15 @@ class Running:
     place: int
     item: Item
     tries: int
-    started_at: datetime
     others: int = 0
     """Calls of versions that stood in."""
     served: Served | None = None
     """The version that was asked last, if not that of the chunk."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
-    """One item that has a result which stays."""
+    """One item that has a result which stays. (Frozen, it would take four times as long to make.)"""
 
     running: Running
     outcome: Outcome
@@ -56,23 +55,24 @@ class Chunk:
     served: Served
     left: dict[int, Running] = field(default_factory=dict)
     ended: list[Ended] = field(default_factory=list)
+    started_at: datetime = field(default_factory=now)
     wait_seconds: float = 0.0
     is_throttled: bool = False
 
     def begin(self, items: Sequence[Item]) -> None:
         """Takes the items of the chunk's part of the source; those that ended before are not run again."""
-        started_at = now()
+        self.started_at = now()
         tries = self.row.tries
         for offset, item in enumerate(items):
             place = self.row.first + offset
             if tries is None or str(place) in tries:
                 tried = 0 if tries is None else tries[str(place)]
-                self.left[place] = Running(new_id(), place, item, tried, started_at)
+                self.left[place] = Running(new_id(), place, item, tried)
 
-    def end(self, running: Running, outcome: Outcome, jitter: float) -> None:
+    def end(self, running: Running, outcome: Outcome, at: datetime, jitter: float) -> None:
         """Takes an item's outcome: one that may be better next time is tried again, up to three times.
 
-        Being throttled does not count. `jitter`, 0 to 1, spreads those that wait.
+        Being throttled does not count. `at` is when it ended; `jitter`, 0 to 1, spreads those that wait.
         """
         error = outcome.error
         if isinstance(error, ThrottledError):
@@ -84,13 +84,13 @@ class Chunk:
             self._wait(max(backoff, error.retry_after_seconds or 0.0))
             return
         del self.left[running.place]
-        self.ended.append(Ended(running, outcome, now()))
+        self.ended.append(Ended(running, outcome, at))
 
     def give_up(self, error: ProcessingError) -> None:
         """Ends every item that is left with an error."""
         for running in list(self.left.values()):
             running.tries = MAX_TRIES
-            self.end(running, Outcome(PredictionStatus.FAILED, error=error), 0.0)
+            self.end(running, Outcome(PredictionStatus.FAILED, error=error), now(), 0.0)
 
     def wait(self, seconds: float) -> None:
         """Leaves what is left alone for some seconds, and all of the job: the version has too much to do."""

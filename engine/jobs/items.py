@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import cast
 
+from db.types import now
 from engine.backends.base import ManyBackend, Result, Token
 from engine.bus.memory import MemoryBus
 from engine.errors import InternalError, ProcessingError, RateLimitedError
@@ -46,12 +47,12 @@ async def _run_together(
     outcomes = [_outcome(result, started) for result in results]
     whole = next((outcome for outcome in outcomes if outcome.error is None), outcomes[0])
     await router.note(chunk.served, whole)
-    again = []
+    again, at = [], now()
     for running, outcome in zip(items, outcomes, strict=True):
         if chunk.route.others and may_be_better_elsewhere(outcome):
             again.append((running, outcome))
         else:
-            chunk.end(running, outcome, _jitter())
+            chunk.end(running, outcome, at, _jitter())
     await _run_each(chunk, again, router, limits)
 
 
@@ -98,7 +99,7 @@ async def _run_alone(
     try:
         outcome = await _routed(chunk, running, router, failed)
         used = 0 if outcome.usage is None else outcome.usage.tokens
-        chunk.end(running, outcome, _jitter())
+        chunk.end(running, outcome, now(), _jitter())
     finally:
         await limits.settle(reservation, used)
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.errors import DatabaseUnavailableError
 from db.queries import chunks as queries
+from db.queries import items as item_queries
 from db.queries import jobs as job_queries
 from db.session import Database
 from db.tables import ChunkRow, JobRow
@@ -19,7 +20,7 @@ from db.types import now
 from engine.bus.base import Bus
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import close_chunks
-from engine.jobs.rows import SEQUENCE, Row, item_rows, tallies
+from engine.jobs.rows import STATUS, Row, common_columns, item_rows, tallies
 from engine.observer import UNOBSERVED, Observer
 from engine.usage import ledger
 from engine.values import JobStatus, PredictionStatus
@@ -77,30 +78,23 @@ async def _store(connection: AsyncConnection, chunk: Chunk, rows: Sequence[Row])
         is_mine = await queries.finish(connection, chunk.row, "canceled" if chunk.left else "done")
     if not is_mine:
         return None
-    await add_finished(connection, job, rows)
+    if rows:  # what goes with a result goes in here
+        await item_queries.add(connection, common_columns(chunk), rows, job.sequence)
+        await ledger.record_items(connection, job)
     at = now()
-    changes = _counts(chunk, job, canceled=0 if goes_on else len(chunk.left)) | _rate(job, len(rows), at)
+    changes = _counts(rows, job, canceled=0 if goes_on else len(chunk.left)) | _rate(job, len(rows), at)
     if goes_on and chunk.is_throttled:
         changes["not_before"] = chunk.not_before
     await close_chunks(connection, job, 0 if goes_on else 1, changes, at, job.ends_as)
     return job
 
 
-async def add_finished(connection: AsyncConnection, job: JobRow, rows: Sequence[Row]) -> None:
-    """Stores items that have ended, numbered in this order; what goes with a result goes in here."""
-    for number, row in enumerate(rows, job.sequence + 1):
-        row[SEQUENCE] = number
-    if rows:
-        await queries.add_items(connection, rows)
-        await ledger.record_items(connection, job)
-
-
-def _counts(chunk: Chunk, job: JobRow, *, canceled: int) -> dict[str, Any]:
-    succeeded = sum(ended.outcome.status is PredictionStatus.SUCCEEDED for ended in chunk.ended)
+def _counts(rows: Sequence[Row], job: JobRow, *, canceled: int) -> dict[str, Any]:
+    succeeded = sum(row[STATUS] == PredictionStatus.SUCCEEDED for row in rows)
     return {
-        "sequence": job.sequence + len(chunk.ended),
+        "sequence": job.sequence + len(rows),
         "succeeded": job.succeeded + succeeded,
-        "failed": job.failed + len(chunk.ended) - succeeded,
+        "failed": job.failed + len(rows) - succeeded,
         "canceled": job.canceled + canceled,
     }
 

@@ -23,7 +23,6 @@ from engine.errors import InternalError, ModelNotReadyError
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import end_job
 from engine.jobs.items import run_items
-from engine.jobs.lines import Item
 from engine.jobs.results import Results
 from engine.jobs.source import read_items
 from engine.limits.service import Limits
@@ -107,7 +106,7 @@ class Worker:
         try:
             route = self._router.of_job(job)
             chunk = Chunk(row, job, route, self._router.first(route, for_job=True))
-            chunk.begin(await asyncio.to_thread(self._read, row, job))
+            await asyncio.to_thread(self._begin, chunk)
         except ModelNotReadyError as error:
             wait = error.retry_after_seconds or NOT_READY_SECONDS
             await self._can_not(row, job, error.message, for_now=error.retryable, seconds=wait)
@@ -125,8 +124,9 @@ class Worker:
         else:
             await self._results.store(chunk)
 
-    def _read(self, row: ChunkRow, job: JobRow) -> list[Item]:
-        return read_items(self._storage.read(job.source, row.start_byte, row.end_byte))
+    def _begin(self, chunk: Chunk) -> None:
+        row = chunk.row
+        chunk.begin(read_items(self._storage.read(chunk.job.source, row.start_byte, row.end_byte)))
 
     async def _job(self, job_id: str) -> JobRow:
         """Returns what does not change of a job; the last few hundred are kept."""

@@ -60,7 +60,7 @@ async def test_a_backend_that_takes_many_gets_a_whole_chunk(many_bench: Bench, m
     async with many_bench.working():
         await many_bench.ended(job.id)
 
-    assert sorted(many.batches) == [100, 250, 250]
+    assert sorted(many.batches) == [100, 500]
 
 
 async def test_a_bad_item_does_not_touch_its_neighbours(many_bench: Bench, many: ManyToldBackend) -> None:
