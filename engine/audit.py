@@ -28,6 +28,7 @@ class Action(StrEnum):
     MODEL_UPDATED = "model.updated"
     PRICE_SET = "model_version.price_set"
     PROJECT_CREATED = "project.created"
+    ALIAS_MOVED = "model_alias.moved"
     SESSION_BEGUN = "session.begun"
     SESSION_ENDED = "session.ended"
     SESSION_REUSED = "session.reused"

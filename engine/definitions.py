@@ -32,6 +32,7 @@ from engine.errors import DefinitionError
 from engine.money import to_nanos
 from engine.values import BackendKind, ModelTask
 
+ALIAS_NAME = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 
@@ -153,6 +154,43 @@ class VersionDefinition(_Part):
     price: PriceDefinition | None = None
 
 
+class AliasTargetDefinition(_Part):
+    """A version that an alias leads to, and its weight."""
+
+    version: str
+    weight: Annotated[int, Field(ge=0, le=10_000)] = 1
+
+
+class ShadowDefinition(_Part):
+    """A version that gets copies of this part of the predictions."""
+
+    version: str
+    sample_rate: Annotated[float, Field(gt=0, le=1)]
+
+
+class AliasDefinition(_Part):
+    """A movable name for versions of a model, for every project; it is moved as a whole.
+
+    Several targets are an A/B split; `fallbacks` stand in, in their order.
+    """
+
+    name: Annotated[str, Field(pattern=ALIAS_NAME)]
+    targets: Annotated[list[AliasTargetDefinition], Field(min_length=1, max_length=10)]
+    shadow: ShadowDefinition | None = None
+    fallbacks: Annotated[list[str], Field(max_length=10)] = []
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> AliasDefinition:
+        targets = [target.version for target in self.targets]
+        if not any(target.weight for target in self.targets):
+            raise ValueError("one target at least has a weight above 0")
+        if len(set(targets)) < len(targets) or len(set(self.fallbacks)) < len(self.fallbacks):
+            raise ValueError("a version stands in the targets, and in the fallbacks, once")
+        if self.shadow is not None and self.shadow.version in targets:
+            raise ValueError("the shadow is a version that is no target")
+        return self
+
+
 class ModelDefinition(_Part):
     """A model with its versions, oldest first; the last one is the default."""
 
@@ -162,6 +200,7 @@ class ModelDefinition(_Part):
     description: Annotated[Text, Field(max_length=10_000)] | None = None
     tags: Annotated[list[Tag], Field(max_length=50)] = []
     versions: list[VersionDefinition] = []
+    aliases: list[AliasDefinition] = []
 
 
 class _File(_Part):

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.queries import aliases as alias_queries
 from db.queries import models as queries
 from db.queries import registry as registry_queries
 from db.session import Database
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from db.types import now
-from engine.definitions import ModelDefinition, PriceDefinition, VersionDefinition
+from engine.definitions import (
+    AliasDefinition,
+    ModelDefinition,
+    PriceDefinition,
+    VersionDefinition,
+)
 from engine.errors import DefinitionError
 from engine.money import to_nanos
+from engine.routing.aliases import Pointing
+from engine.routing.aliases import put as put_alias
 
 # Where a file lies is not what it is: an installation may move, the sha256 says that it is the same.
 LOCATIONS = ("path", "tokenizer", "config")
@@ -51,8 +59,8 @@ class Registry:
         """Stores what is new or changed, in one transaction, and returns what that was.
 
         Raises:
-            DefinitionError: a name comes twice, or a version exists with another model behind it; versions
-                do not change.
+            DefinitionError: a name comes twice, an alias leads to no version of its model, or a version
+                exists with another model behind it; versions do not change.
         """
         _check_names(definition.name for definition in definitions)
         async with self._database.write() as connection:
@@ -92,12 +100,17 @@ class _Pass:
             await queries.change_model(self.connection, stored.id, updated_at=now(), **columns)
         _check_names(f"{definition.name}/{version.version}" for version in definition.versions)
         known = {row.version: row for row in self.versions if row.model_id == stored.id}
+        ids = {version: row.id for version, row in known.items()}
         for version in definition.versions:
-            await self.version(stored, version, known.get(version.version))
+            ids[version.version] = await self.version(stored, version, known.get(version.version))
+        _check_names(f"{definition.name}/{alias.name}" for alias in definition.aliases)
+        for alias in definition.aliases:
+            await self.alias(stored, alias, ids)
 
     async def version(
         self, model: ModelRow, definition: VersionDefinition, stored: ModelVersionRow | None
-    ) -> None:
+    ) -> str:
+        """Returns the id of the version."""
         name = f"{model.name}/{definition.version}"
         columns = version_columns(definition)
         if stored is None:
@@ -110,6 +123,17 @@ class _Pass:
         elif _differs(stored, columns) and self._changes("change version", name):
             await queries.change_version(self.connection, stored.id, **columns)
         await self.price(stored.id, name, definition.price)
+        return stored.id
+
+    async def alias(self, model: ModelRow, definition: AliasDefinition, versions: Mapping[str, str]) -> None:
+        """Moves an alias of the operator; `versions` has the ids of the model's versions by their names."""
+        name = f"{model.name}/{definition.name}"
+        pointing = _pointing(definition, versions, name)
+        stored = await alias_queries.lock(self.connection, model.id, None, definition.name)
+        if stored is None and self._changes("add alias", name):
+            await put_alias(self.connection, model.id, None, definition.name, pointing, None)
+        elif stored is not None and not pointing.is_that_of(stored) and self._changes("move alias", name):
+            await put_alias(self.connection, model.id, None, definition.name, pointing, stored)
 
     async def price(self, version_id: str, name: str, definition: PriceDefinition | None) -> None:
         if definition is None:
@@ -144,6 +168,20 @@ def _check_names(names: Iterable[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DefinitionError(f"{twice[0]} is defined twice.")
+
+
+def _pointing(definition: AliasDefinition, versions: Mapping[str, str], name: str) -> Pointing:
+    def found(version: str) -> str:
+        if version not in versions:
+            raise DefinitionError(f"{name}: the model has no version {version!r}.")
+        return versions[version]
+
+    shadow = definition.shadow
+    return Pointing(
+        tuple((found(target.version), target.weight) for target in definition.targets),
+        None if shadow is None else (found(shadow.version), shadow.sample_rate),
+        tuple(found(version) for version in definition.fallbacks),
+    )
 
 
 def version_columns(definition: VersionDefinition) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import JobFilter, PredictionFilter
 from db.pages import Order, Page, Window
-from db.queries import audit, jobs, keys, models, predictions, webhooks
+from db.queries import aliases, audit, jobs, keys, models, predictions, webhooks
 from db.session import Database
 from db.tables import (
+    AliasChangeRow,
     ApiKeyRow,
     AuditRow,
     JobRow,
+    ModelAliasRow,
     ModelRow,
     ModelVersionRow,
     PredictionRow,
@@ -30,6 +32,7 @@ from db.tables import (
     WebhookDeliveryRow,
 )
 from engine.usage.totals import Durations, Totals
+from resolvers.alias_loads import AliasLoads, HistoryOf
 from resolvers.usage_loads import UsageLoads, UsageOf
 
 MAX_BATCH = 500
@@ -135,6 +138,13 @@ class Loaders:
         self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(self._deliveries)
         self.deliveries_of: DataLoader[DeliveriesOf, Page[WebhookDeliveryRow]] = _loader(self._deliveries_of)
         self.delivery_count: DataLoader[tuple[str, str], int] = _loader(self._delivery_counts)
+        aliases_of = AliasLoads(database, project_id)
+        self.alias: DataLoader[str, ModelAliasRow | None] = self._by_id(in_project(aliases.by_id, "model_id"))
+        self.aliases_of: DataLoader[str, list[ModelAliasRow]] = _loader(aliases_of.of_models)
+        self.alias_history: DataLoader[HistoryOf, Page[AliasChangeRow]] = _loader(
+            partial(_alike, aliases_of.histories)
+        )
+        self.shadow: DataLoader[str, PredictionRow | None] = _loader(self._shadows)
         usage = UsageLoads(database, project_id, seen)
         self.usage_of: DataLoader[UsageOf, Totals] = _loader(partial(_alike, usage.totals))
         self.durations_of: DataLoader[UsageOf, Durations] = _loader(partial(_alike, usage.durations))
@@ -203,6 +213,13 @@ class Loaders:
             return [found.get(row_id) for row_id in ids]
 
         return _loader(load)
+
+    async def _shadows(self, prediction_ids: list[str]) -> list[PredictionRow | None]:
+        """Loads the copies that shadow targets got; whoever sees a prediction sees its copy."""
+        async with self._database.read() as connection:
+            rows = await predictions.shadows_of(connection, self._project_id, prediction_ids)
+        found = {row.shadow_of: row for row in rows}
+        return [found.get(prediction_id) for prediction_id in prediction_ids]
 
     async def _keys_pages(self, windows: list[Window]) -> list[Page[ApiKeyRow]]:
         async with self._database.read() as connection:
@@ -316,9 +333,9 @@ def _loader(load: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]]) -> Da
 
 
 async def _alike(
-    fetch: Callable[[Any, list[str]], Awaitable[Sequence[Value]]], asked: list[UsageOf]
+    fetch: Callable[[Any, list[str]], Awaitable[Sequence[Value]]], asked: Sequence[UsageOf | HistoryOf]
 ) -> list[Value]:
-    return await _grouped(asked, UsageOf.split, fetch)
+    return await _grouped(asked, lambda key: key.split(), fetch)
 
 
 async def _grouped(

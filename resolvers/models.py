@@ -12,6 +12,7 @@ from db.tables import ModelRow, ModelVersionRow, PriceRow
 from db.types import now
 from engine.money import price_at
 from engine.values import ModelRef, NewVersion, VersionRef
+from resolvers.aliases import drawn_version
 from resolvers.context import Context
 from resolvers.loaders import VersionsOf
 from resolvers.sight import seen_models
@@ -50,6 +51,9 @@ async def version(context: Context, model_id: str, ref: VersionRef) -> ModelVers
     if ref.id is not None:
         found = await context.loaders.version.load(ref.id)
         return found if found is not None and found.model_id == model_id else None
+    if ref.alias is not None:
+        drawn = drawn_version(context, model_id, ref.alias)
+        return None if drawn is None else await context.loaders.version.load(drawn)
     return await context.loaders.version_named.load((model_id, ref.version or ""))
 
 

@@ -95,7 +95,13 @@ class SubmitBatchInput:
 
     model: ModelRefInput = strawberry.field(description="The model to ask.")
     version: ModelVersionRefInput | None = strawberry.field(
-        default=strawberry.UNSET, description="Which version of it; the default one if left out."
+        default=strawberry.UNSET,
+        description="Which version of it; if left out that of the alias `default`, else the default one.",
+    )
+    sticky_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Draws the target of an alias that all items go to: 1 to 256 characters. The API key if "
+        "left out.",
     )
     source: BatchSourceInput = strawberry.field(description="The items.")
     name: str | None = strawberry.field(
@@ -134,6 +140,7 @@ class SubmitBatchInput:
         return BatchRequest(
             model=self.model.value((*INPUT, "model")),
             version=self.version.value((*INPUT, "version")) if self.version else None,
+            sticky_key=given(self.sticky_key),
             items=tuple(item.value() for item in items.value) if items else None,
             upload_id=row_id(upload_id.value, "Upload", path=(*path, "uploadId")) if upload_id else None,
             name=given(self.name),

@@ -16,6 +16,9 @@ from engine import values
 from engine.money import from_nanos
 from resolvers import models as resolvers
 from schema.access import NEVER_NULL_ALONE, Info, derived, field
+from schema.aliases import ModelAlias
+from schema.circuits import Circuit
+from schema.directives import ListSize
 from schema.enums import BackendKind, ModelTask, Scope, ServingStatus, TensorDatatype
 from schema.job_lists import JobFilterArgument, JobOrder, LazyJob, jobs_of_model
 from schema.nodes import Node, global_id, node_type, row_id, shaped
@@ -29,6 +32,9 @@ from schema.prediction_lists import (
 from schema.scalars import JSON
 from schema.types import enum_type, given, given_tuple, input_type, object_type, one_of_type
 from schema.usage import USAGE, Range, UsageTotals, usage_of
+
+ALIASES = ListSize(assumed_size=5, require_one_slicing_argument=False)
+"""How many aliases a model is taken to have, in an operation's cost."""
 
 
 @object_type
@@ -129,6 +135,12 @@ class ModelVersion(Node):
         """Loads every price."""
         return [Price.from_row(row) for row in await resolvers.prices(info.context, self.row.id)]
 
+    @derived("Whether it is asked, after it failed.")
+    def circuit(self, info: Info) -> Circuit:
+        """Shapes the circuit."""
+        circuits = info.context.services.router.circuits
+        return Circuit(state=circuits.state(self.row.id), next_try_at=circuits.next_try_at(self.row.id))
+
     @field(
         Scope.PREDICTIONS_READ,
         "The project's predictions that it made, newest first.",
@@ -150,8 +162,8 @@ class ModelVersion(Node):
 
 
 @one_of_type
-class ModelVersionRefInput:
-    """A version of a model, by exactly one of these."""
+class VersionRefInput:
+    """One version of a model and no other, by exactly one of these."""
 
     id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its global id.")
     version: strawberry.Maybe[str] = strawberry.field(description="Its version string.")
@@ -160,6 +172,25 @@ class ModelVersionRefInput:
         """Returns the reference; `path` is where it stands in the arguments."""
         if self.id:
             return values.VersionRef(id=row_id(self.id.value, "ModelVersion", path=(*path, "id")))
+        return values.VersionRef(version=self.version.value if self.version else None)
+
+
+@one_of_type
+class ModelVersionRefInput:
+    """A version of a model, by exactly one of these."""
+
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its global id.")
+    version: strawberry.Maybe[str] = strawberry.field(description="Its version string.")
+    alias: strawberry.Maybe[str] = strawberry.field(
+        description="An alias that leads to it: `production`. Of several targets it is the caller's."
+    )
+
+    def value(self, path: tuple[str, ...]) -> values.VersionRef:
+        """Returns the reference; `path` is where it stands in the arguments."""
+        if self.id:
+            return values.VersionRef(id=row_id(self.id.value, "ModelVersion", path=(*path, "id")))
+        if self.alias:
+            return values.VersionRef(alias=self.alias.value)
         return values.VersionRef(version=self.version.value if self.version else None)
 
 
@@ -216,7 +247,19 @@ class Model(Node):
         """Tells whose it is."""
         return self.row.project_id is not None
 
-    @field(Scope.MODELS_READ, "Used when a request names no version.")
+    @field(
+        Scope.MODELS_READ,
+        "Its movable names, those of the project and the operator's, by name.",
+        directives=[NEVER_NULL_ALONE, ALIASES],
+    )
+    async def aliases(self, info: Info) -> list[ModelAlias] | None:
+        """Loads the aliases."""
+        return [ModelAlias.from_row(row) for row in await info.context.loaders.aliases_of.load(self.row.id)]
+
+    @field(
+        Scope.MODELS_READ,
+        "Used when a request names neither version nor alias, and the model has no alias `default`.",
+    )
     async def default_version(self, info: Info) -> ModelVersion | None:
         """Loads the default version."""
         if self.row.default_version_id is None:

@@ -9,6 +9,7 @@ import strawberry
 from resolvers import predictions as prediction_resolvers
 from resolvers import webhooks as webhook_resolvers
 from schema.access import Info, mutation
+from schema.alias_mutations import AliasMutations
 from schema.answering import answering
 from schema.directives import Cost
 from schema.enums import Scope
@@ -28,7 +29,7 @@ from schema.webhooks import (
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(SessionMutations, ModelMutations, KeyMutations, JobMutations):
+class Mutation(SessionMutations, ModelMutations, KeyMutations, AliasMutations, JobMutations):
     """The mutation root."""
 
     @mutation(

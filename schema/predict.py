@@ -167,9 +167,17 @@ class PredictInput:
 
     model: ModelRefInput = strawberry.field(description="The model to ask.")
     version: ModelVersionRefInput | None = strawberry.field(
-        default=strawberry.UNSET, description="Which version of it; the default one if left out."
+        default=strawberry.UNSET,
+        description="Which version of it; if left out that of the alias `default`, else the default one.",
     )
     data: PredictionDataInput = strawberry.field(description="What to predict from.")
+    sticky_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Keeps a caller on one target of an alias: 1 to 256 characters, such as the id of a user. The "
+            "API key if left out."
+        ),
+    )
     wait_ms: int = strawberry.field(
         default=10_000, description="How long to wait for the answer; 0 returns at once, at most 60000."
     )
@@ -213,6 +221,7 @@ class PredictInput:
         return PredictRequest(
             model=self.model.value((*INPUT, "model")),
             version=self.version.value((*INPUT, "version")) if self.version else None,
+            sticky_key=given(self.sticky_key),
             data=self.data.value(),
             wait_ms=self.wait_ms,
             deadline_ms=given(self.deadline_ms),

@@ -27,6 +27,7 @@ from schema.types import object_type
 from schema.webhooks import WebhookDelivery, deliveries_of
 
 if TYPE_CHECKING:
+    from schema.aliases import ModelAlias
     from schema.jobs import Job
     from schema.keys import ApiKey
     from schema.models import Model, ModelVersion
@@ -122,12 +123,35 @@ class Prediction(Node):
         """Loads the model."""
         return shaped("Model", await info.context.loaders.model.load(self.row.model_id))
 
-    @field(Scope.MODELS_READ, "The version that answered.", directives=[NEVER_NULL_ALONE])
+    @field(
+        Scope.MODELS_READ,
+        "The version that answered, or was asked last.",
+        directives=[NEVER_NULL_ALONE],
+    )
     async def model_version(
         self, info: Info
     ) -> Annotated[ModelVersion, strawberry.lazy("schema.models")] | None:
         """Loads the version."""
         return shaped("ModelVersion", await info.context.loaders.version.load(self.row.model_version_id))
+
+    @field(
+        Scope.MODELS_READ,
+        "The version that it was for: another than modelVersion if a fallback stood in.",
+        directives=[NEVER_NULL_ALONE],
+    )
+    async def asked_version(
+        self, info: Info
+    ) -> Annotated[ModelVersion, strawberry.lazy("schema.models")] | None:
+        """Loads the version."""
+        asked = self.row.asked_version_id or self.row.model_version_id
+        return shaped("ModelVersion", await info.context.loaders.version.load(asked))
+
+    @field(Scope.MODELS_READ, "The alias that led to the version; null if it was named or the default one.")
+    async def alias(self, info: Info) -> Annotated[ModelAlias, strawberry.lazy("schema.aliases")] | None:
+        """Loads the alias."""
+        if self.row.alias_id is None:
+            return None
+        return shaped("ModelAlias", await info.context.loaders.alias.load(self.row.alias_id))
 
     @field(Scope.PREDICTIONS_READ, "What was asked; null once purged.", directives=[LARGE])
     async def input(self, info: Info) -> PredictionInputData | None:

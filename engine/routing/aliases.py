@@ -18,13 +18,16 @@ from db.queries import aliases as queries
 from db.session import Database
 from db.tables import AliasChangeRow, ModelAliasRow
 from db.types import now
+from engine.audit import Action, Actor, note
 from engine.bus.base import Bus
 from engine.catalog import Catalog, CatalogModel, CatalogVersion
+from engine.definitions import ALIAS_NAME
 from engine.errors import ConflictError, ExpectedError, InvalidInputError, ManyErrors
+from engine.ids import global_id
 from engine.revision import changing_registry
+from engine.serving import Serving
 from engine.values import AliasRequest, ServingStatus, VersionRef, Viewer
 
-NAME = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
 MAX_TARGETS = 10
 MAX_WEIGHT = 10_000
 INPUT = ("input",)
@@ -55,12 +58,13 @@ class Pointing:
 class Aliases:
     """Moves the aliases of projects."""
 
-    def __init__(self, database: Database, bus: Bus, catalog: Catalog) -> None:
+    def __init__(self, database: Database, bus: Bus, catalog: Catalog, serving: Serving) -> None:
         self._database = database
         self._bus = bus
         self._catalog = catalog
+        self._serving = serving
 
-    async def set(self, viewer: Viewer, request: AliasRequest) -> ModelAliasRow:
+    async def set(self, viewer: Viewer, request: AliasRequest, actor: Actor) -> ModelAliasRow:
         """Makes an alias, or moves it, and returns it; one that points there already stays as it is.
 
         Every process that hears of it routes by it from then on, and all within seconds.
@@ -82,18 +86,22 @@ class Aliases:
             key = viewer.api_key_id
             owner = viewer.project_id
             row = await put(connection, model.row.id, owner, request.name, pointing, stored, key)
-        await self._catalog.refresh_if_stale()
+            await _note(connection, actor, model, row)
+        await self._serving.look()
         return row
 
     def _pointing(self, model: CatalogModel, request: AliasRequest) -> Pointing:
         def found(ref: VersionRef, *steps: str | int) -> str:
-            path = (*INPUT, *steps, "version")
+            path = (*INPUT, *steps)
             return _usable(self._catalog.version(model, ref, path), path)
 
         shadow = request.shadow
         pointing = Pointing(
-            tuple((found(ref, "targets", at), weight) for at, (ref, weight) in enumerate(request.targets)),
-            None if shadow is None else (found(shadow[0], "shadow"), shadow[1]),
+            tuple(
+                (found(ref, "targets", at, "version"), weight)
+                for at, (ref, weight) in enumerate(request.targets)
+            ),
+            None if shadow is None else (found(shadow[0], "shadow", "version"), shadow[1]),
             tuple(found(ref, "fallbacks", at) for at, ref in enumerate(request.fallbacks)),
         )
         _raise_all(_repetitions(pointing))
@@ -131,10 +139,28 @@ async def put(
     return row
 
 
+async def _note(connection: AsyncConnection, actor: Actor, model: CatalogModel, row: ModelAliasRow) -> None:
+    names = {version_id: version.row.version for version_id, version in model.versions.items()}
+    await note(
+        connection,
+        actor,
+        Action.ALIAS_MOVED,
+        f"{model.row.name}/{row.name}",
+        project_id=row.project_id,
+        subject_id=global_id("Model", model.row.id),
+        details={
+            "revision": row.revision,
+            "targets": {names[each["version_id"]]: each["weight"] for each in row.targets},
+        },
+    )
+
+
 def _problems(request: AliasRequest) -> Iterable[InvalidInputError]:
-    if not re.fullmatch(NAME, request.name):
+    if not re.fullmatch(ALIAS_NAME, request.name):
         message = "An alias is 1 to 64 lower-case letters, digits, `.`, `_` and `-`, not at its ends."
-        yield InvalidInputError(message, path=(*INPUT, "name"), constraint=NAME, received=request.name[:100])
+        yield InvalidInputError(
+            message, path=(*INPUT, "name"), constraint=ALIAS_NAME, received=request.name[:100]
+        )
     for name, listed, least in (("targets", request.targets, 1), ("fallbacks", request.fallbacks, 0)):
         if not least <= len(listed) <= MAX_TARGETS:
             message = f"There are {least} to {MAX_TARGETS} {name}."

@@ -58,7 +58,7 @@ class Circuits:
     def __init__(
         self, board: Board, *, failures: int = 5, error_rate: float = 0.5, pause_seconds: float = 5.0
     ) -> None:
-        self._board = board
+        self.board = board
         self._failures = failures
         self._error_rate = error_rate
         self._pause = pause_seconds
@@ -66,59 +66,59 @@ class Circuits:
 
     def state(self, version_id: str) -> CircuitState:
         """Returns the state of a version's circuit."""
-        opened = self._board.opened(version_id)
+        opened = self.board.opened(version_id)
         if opened is None:
             return CircuitState.CLOSED
         return CircuitState.OPEN if opened.until > time.time() else CircuitState.HALF_OPEN
 
     def next_try_at(self, version_id: str) -> datetime | None:
         """Returns when an open circuit is tried next; None for one that is not open."""
-        opened = self._board.opened(version_id)
+        opened = self.board.opened(version_id)
         return (
             None if opened is None or opened.until <= time.time() else from_epoch_ms(int(opened.until * 1000))
         )
 
     def seconds_left(self, version_id: str) -> float:
         """Returns for how long a version is to be left alone; 0 where it may be asked or tried."""
-        opened = self._board.opened(version_id)
+        opened = self.board.opened(version_id)
         return 0.0 if opened is None else max(0.0, opened.until - time.time())
 
     async def enter(self, version_id: str) -> bool:
         """Tells whether a call may go to a version; to one that is half-open one call may at a time."""
-        if self._board.opened(version_id) is None:
+        if self.board.opened(version_id) is None:
             return True
         if self.seconds_left(version_id):
             return False
-        return await self._board.probe(version_id, PROBE_SECONDS)
+        return await self.board.probe(version_id, PROBE_SECONDS)
 
     async def succeeded(self, version_id: str) -> None:
         """Notes that the version answered a call; that closes its circuit."""
         seen = self._seen.setdefault(version_id, _Seen())
         seen.add(failed=False)
-        if self._board.opened(version_id) is not None:
+        if self.board.opened(version_id) is not None:
             self._seen[version_id] = _Seen()
-            await self._board.remove(version_id)
-            await self._board.end_probe(version_id)
+            await self.board.remove(version_id)
+            await self.board.end_probe(version_id)
             log.info("the circuit of version %s is closed", version_id)
 
     async def failed(self, version_id: str) -> None:
         """Notes that the version failed a call; that may open its circuit."""
         seen = self._seen.setdefault(version_id, _Seen())
         seen.add(failed=True)
-        opened = self._board.opened(version_id)
+        opened = self.board.opened(version_id)
         if opened is not None:
             if opened.until <= time.time():  # else the call had begun before the circuit was opened
                 await self._open(version_id, min(opened.pause * 2, MOST_PAUSE_SECONDS))
-                await self._board.end_probe(version_id)
+                await self.board.end_probe(version_id)
         elif seen.failed_in_a_row >= self._failures or seen.rate() >= self._error_rate:
             await self._open(version_id, self._pause)
 
     async def left(self, version_id: str) -> None:
         """Notes that a call ended without telling whether the version works."""
-        if self._board.opened(version_id) is not None:
-            await self._board.end_probe(version_id)
+        if self.board.opened(version_id) is not None:
+            await self.board.end_probe(version_id)
 
     async def _open(self, version_id: str, pause: float) -> None:
         log.warning("the circuit of version %s is open for %s s", version_id, pause)
         self._seen[version_id] = _Seen()
-        await self._board.put(version_id, Opened(time.time() + pause, pause))
+        await self.board.put(version_id, Opened(time.time() + pause, pause))

@@ -104,7 +104,7 @@ def told(answer: Any) -> Iterator[str]:
 
 def _field(of: GraphQLObjectType, name: str, arguments: str) -> str:
     field = of.fields[name]
-    given = [*_required(field), *([arguments] if "first" in field.args else [])]
+    given = [*_required(field), *([arguments] if arguments and "first" in field.args else [])]
     called = f"{of.name}__{name}: {name}" + (f"({', '.join(given)})" if given else "")
     named = get_named_type(field.type)
     return called if is_leaf_type(named) else f"{called} {{ {_below(named)} }}"

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from db.tables import ApiKeyRow, AuditRow, JobRow, ModelVersionRow, PredictionRow, WebhookDeliveryRow
+from db.tables import (
+    AliasChangeRow,
+    ApiKeyRow,
+    AuditRow,
+    JobRow,
+    ModelAliasRow,
+    ModelVersionRow,
+    PredictionRow,
+    WebhookDeliveryRow,
+)
 from db.types import now
+from engine.routing.base import Opened
 from engine.usage import ledger
 from engine.usage.ledger import Folding
 from engine.values import Scope
@@ -61,10 +72,17 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     for key, its_model in zip(keys, models, strict=True):
         key.models = [its_model.id]
     changes = [_change(caller, key) for key in keys]
+    aliases = [_alias(caller, its_version) for its_version in versions]
+    moves = [_move(*pair) for pair in zip(aliases, keys, strict=True)]
+    for its_prediction, its_alias in zip(predictions, aliases, strict=True):
+        its_prediction.alias_id = its_alias.id
     models[0].deleted_at = now()
     await graph.add(*keys, *models, *changes)
     await graph.add(*versions)
-    await graph.add(*map(_price, versions), *jobs)
+    await graph.add(*map(_price, versions), *jobs, *aliases)
+    await graph.add(*moves)
+    for its_version in versions:
+        await graph.services.router.circuits.board.put(its_version.id, Opened(time.time() + 3600, 60))
     await graph.add(*predictions, *deliveries)
     await _book(graph, predictions)
     return {
@@ -78,6 +96,28 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
         "Viewer": [global_id("Viewer", caller.key_id)] * PARENTS,
         "WebhookDelivery": [global_id("WebhookDelivery", row.id) for row in deliveries],
     }
+
+
+def _alias(caller: Caller, of: ModelVersionRow) -> ModelAliasRow:
+    return ModelAliasRow(
+        model_id=of.model_id,
+        project_id=caller.project_id,
+        name="production",
+        targets=[{"version_id": of.id, "weight": 2}],
+        shadow={"version_id": of.id, "sample_rate": 0.5},
+        fallbacks=[of.id],
+    )
+
+
+def _move(alias: ModelAliasRow, key: ApiKeyRow) -> AliasChangeRow:
+    return AliasChangeRow(
+        alias_id=alias.id,
+        revision=alias.revision,
+        targets=alias.targets,
+        shadow=alias.shadow,
+        fallbacks=alias.fallbacks,
+        api_key_id=key.id,
+    )
 
 
 async def _book(graph: Graph, predictions: list[PredictionRow]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from graphql import GraphQLField
 from sqlalchemy import select
 
+from db.tables import ModelAliasRow
 from db.tables.keys import api_keys
 from db.tables.models import models
 from db.tables.predictions import predictions
@@ -84,9 +85,11 @@ async def hidden(graph: Graph) -> tuple[Caller, list[str]]:
         },
     }
     made = [prediction(theirs, each, **marked) for each in versions]
+    pointing: dict[str, Any] = {"targets": [{"version_id": versions[0].id, "weight": 1}]}
+    alias = ModelAliasRow(model_id=shared.id, project_id=theirs.project_id, name=MARK, **pointing)
     await graph.add(shared, own)
     await graph.add(*versions)
-    await graph.add(*map(price, versions))
+    await graph.add(*map(price, versions), alias)
     await graph.add(*made)
     ids: list[str] = [
         global_id("Model", own.id),

@@ -9,12 +9,34 @@ from uuid import uuid4
 
 import pytest
 
+from db.session import Database
+from engine.backends.registry import BACKENDS
 from engine.bus.redis import RedisBus
 from engine.routing.base import Board
 from engine.routing.memory import MemoryBoard
 from engine.routing.redis import RedisBoard
 from tests.background import in_background
+from tests.engine.routing.fleet import Backends, Fleet, opened_fleet
+from tests.engine.workshop import KIND
 from tests.services import redis_url
+
+
+@pytest.fixture
+async def fleet(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
+    """A model with three versions, on SQLite."""
+    backends = Backends()
+    monkeypatch.setitem(BACKENDS, KIND, backends)
+    async with opened_fleet(database, backends) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+async def any_fleet(any_database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
+    """The test runs twice: with such a model on SQLite, and with one on PostgreSQL."""
+    backends = Backends()
+    monkeypatch.setitem(BACKENDS, KIND, backends)
+    async with opened_fleet(any_database, backends) as fleet:
+        yield fleet
 
 
 @dataclass
