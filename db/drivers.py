@@ -10,6 +10,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from db.errors import DatabaseUnavailableError, UniqueViolationError
 
+# What passes, of https://www.postgresql.org/docs/current/errcodes-appendix.html: the classes of connections,
+# of transactions that lost to others, of resources, of what operators do, and of the disk; a lock that was
+# waited for too long, a server that may only be read.
+PASSING = ("08", "40", "53", "57", "58", "55P03", "25006")
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -26,9 +31,18 @@ def translated() -> Iterator[None]:
             raise UniqueViolationError(str(error.orig)) from error
         raise
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
-        raise DatabaseUnavailableError(str(error)) from error
+        raise DatabaseUnavailableError(_first_line(error)) from error
     except DBAPIError as error:
         connecting = error.statement is None  # asyncpg has no common class for what stops a connection
-        if connecting or error.connection_invalidated:
-            raise DatabaseUnavailableError(str(error)) from error
+        if connecting or error.connection_invalidated or _passes(error):
+            raise DatabaseUnavailableError(_first_line(error)) from error
         raise
+
+
+def _passes(error: DBAPIError) -> bool:
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(PASSING)
+
+
+def _first_line(error: BaseException) -> str:
+    """Returns what happened, without the statement, which SQLAlchemy puts below."""
+    return str(error).partition("\n")[0]

@@ -1,7 +1,7 @@
 """What can go wrong with a database, in terms the engine can act on.
 
 DatabaseError
-├── DatabaseUnavailableError   locked, full, down or cut: try again
+├── DatabaseUnavailableError   locked, full, down, cut or deadlocked: try again
 └── UniqueViolationError       another row has this value already
 """
 

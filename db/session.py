@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import event
+from sqlalchemy import NullPool, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db.commits import Commits
 from db.drivers import translated
+from db.errors import DatabaseUnavailableError
 from db.group_commit import GroupCommit
 from db.one_trip import connect
+
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 60.0
+"""How long a PostgreSQL that hangs is waited for; migrations wait as long as it takes."""
 
 Synchronous = Literal["NORMAL", "FULL", "EXTRA"]
 
@@ -36,6 +41,8 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.commits = Commits()
+        self.write_problem: str | None = None
+        """Why the latest transaction could not be written; None after one that was."""
         self._transactions: Transactions
         if self.is_sqlite:
             pragmas = _pragmas(synchronous, busy_timeout_ms)
@@ -44,7 +51,11 @@ class Database:
             self._transactions = GroupCommit(self._writer, self.commits)
         else:
             self._writer = create_async_engine(
-                url, pool_size=pool_size, pool_pre_ping=True, hide_parameters=True
+                url,
+                pool_size=pool_size,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
             )
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
             self._transactions = _EngineTransactions(self._writer, self.commits)
@@ -53,6 +64,15 @@ class Database:
     def engines(self) -> tuple[AsyncEngine, ...]:
         """The engines beneath, the writer first, for migrations and for those who count statements."""
         return (self._writer, self._reader) if self.is_sqlite else (self._writer,)
+
+    @asynccontextmanager
+    async def patient(self) -> AsyncIterator[AsyncConnection]:
+        """Lends a connection whose statements may take as long as they take, for migrations."""
+        engine = self._writer
+        if not self.is_sqlite:
+            engine = create_async_engine(self.url, poolclass=NullPool, hide_parameters=True)
+        async with engine.connect() as connection:
+            yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -75,9 +95,14 @@ class Database:
             UniqueViolationError: another row has a value that must be unique.
             DatabaseUnavailableError: the database does not answer; nothing was written.
         """
-        with translated():
-            async with self._transactions.transaction() as connection:
-                yield connection
+        try:
+            with translated():
+                async with self._transactions.transaction() as connection:
+                    yield connection
+        except DatabaseUnavailableError as error:
+            self.write_problem = str(error)
+            raise
+        self.write_problem = None
 
     async def close(self) -> None:
         """Closes every connection."""

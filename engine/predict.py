@@ -163,7 +163,7 @@ class Predictor:
         if version is None:
             raise ModelNotReadyError("Another process registered its version since this one started.")
         served = self._serving.get_or_gone(version)
-        owner, lease_until = self._runs.owner, self._runs.lease_until(now())
+        owner, lease_until = self._runs.owner, self._runs.lease_until()
         async with self._database.write() as connection:
             if not await queries.take_over(connection, abandoned, owner, lease_until):
                 return
@@ -310,7 +310,7 @@ class Predictor:
             started_at=accepted_at if starts else None,
             deadline_at=None if deadline is None else accepted_at + timedelta(milliseconds=deadline),
             owner=self._runs.owner,
-            lease_until=self._runs.lease_until(accepted_at),
+            lease_until=self._runs.lease_until(),
             explain=request.explain,
             callback_url=request.callback_url,
             meta=request.metadata,

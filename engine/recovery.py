@@ -10,7 +10,6 @@ from db.errors import DatabaseUnavailableError
 from db.queries import predictions as queries
 from db.session import Database
 from db.tables import PredictionRow
-from db.types import now
 from engine.errors import ModelNotReadyError
 from engine.predict import Predictor
 from engine.runs import Runs
@@ -35,6 +34,7 @@ class Recovery:
         while True:
             await asyncio.sleep(self._interval)
             try:
+                await self._runs.clock.agree()
                 await self._runs.renew_leases()
                 await self.take_over()
             except DatabaseUnavailableError as error:
@@ -52,7 +52,7 @@ class Recovery:
         count, last = 0, None
         while not self._runs.is_ending:
             async with self._database.read() as connection:
-                rows = await queries.abandoned(connection, now(), last, PAGE)
+                rows = await queries.abandoned(connection, self._runs.clock.now(), last, PAGE)
             for row in rows:
                 await self._take_over(row)
             count += len(rows)
@@ -70,5 +70,5 @@ class Recovery:
     async def take_over_everything(self) -> int:
         """The same at the start of a process that is alone with the database: every owner is gone."""
         async with self._database.write() as connection:
-            await queries.expire_leases(connection, now() - timedelta(seconds=1))
+            await queries.expire_leases(connection, self._runs.clock.now() - timedelta(seconds=1))
         return await self.take_over()

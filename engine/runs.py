@@ -18,6 +18,7 @@ from engine import log_ids, tracing
 from engine.answers import Answers, Question
 from engine.bus.base import Bus
 from engine.errors import DeadlineError, InternalError, ProcessingError
+from engine.lease_clock import LeaseClock
 from engine.limits.service import Limits, Reservation
 from engine.observer import UNOBSERVED, Observer
 from engine.outcome import Outcome, generates, interrupted
@@ -74,6 +75,7 @@ class Runs:
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.owner = new_id()
+        self.clock = LeaseClock(database)
         self._observer = observer
         self._limits = limits
         self._answers = answers
@@ -87,9 +89,9 @@ class Runs:
         """Counts what this process owns now."""
         return len(self._running)
 
-    def lease_until(self, start: datetime) -> datetime:
-        """Returns until when a lease holds that is taken or renewed at a time."""
-        return start + self._lease
+    def lease_until(self) -> datetime:
+        """Returns until when a lease holds that is taken or renewed now."""
+        return self.clock.now() + self._lease
 
     def get(self, prediction_id: str) -> Run | None:
         """Returns the run of a prediction that this process owns."""
@@ -141,7 +143,7 @@ class Runs:
         if not self._running:
             return
         async with self._database.write() as connection:
-            await queries.renew_leases(connection, self.owner, list(self._running), self.lease_until(now()))
+            await queries.renew_leases(connection, self.owner, list(self._running), self.lease_until())
             canceled = await queries.cancel_requests(connection, self.owner)
         for prediction_id in canceled:
             if run := self._running.get(prediction_id):
@@ -172,7 +174,7 @@ class Runs:
         if unfinished:
             left = [tasks[task] for task in unfinished]
             async with self._database.write() as connection:
-                await queries.renew_leases(connection, self.owner, left, now())
+                await queries.renew_leases(connection, self.owner, left, self.clock.now())
 
     async def _traced(self, run: Run) -> None:
         log_ids.name(request_id=run.row.request_id, prediction_id=run.row.id)
@@ -229,7 +231,7 @@ class Runs:
     async def _mark_running(self, run: Run) -> bool:
         started_at = now()
         async with self._database.write() as connection:
-            lease_until = self.lease_until(started_at)
+            lease_until = self.lease_until()
             started = await queries.start(connection, run.row.id, self.owner, started_at, lease_until)
         if started:
             run.row.status, run.row.started_at = PredictionStatus.RUNNING, started_at

@@ -7,7 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from db.migrate import current_revision, newest_revision
+from db.errors import DatabaseUnavailableError
+from db.migrate import current_revision, is_behind, newest_revision
+from db.queries.health import write_something
 from engine.values import ServingStatus
 from resolvers.context import Services
 
@@ -56,8 +58,23 @@ async def _database(services: Services) -> str | None:
     except Exception as error:  # whatever is wrong with it, the answer is that it is not ready
         log.warning("the database does not answer: %s", error)
         return f"the database does not answer: {type(error).__name__}"
-    if revision != newest_revision():
+    if services.database.write_problem is not None:
+        problem = await _writing(services)
+        if problem is not None:
+            return problem
+    if is_behind(revision):
         return f"the database is at migration {revision}, this version needs {newest_revision()}"
+    return None
+
+
+async def _writing(services: Services) -> str | None:
+    """Tries whether the database can be written again, after something could not be."""
+    try:
+        async with services.database.write() as connection:
+            await write_something(connection)
+    except DatabaseUnavailableError as error:
+        log.warning("the database can not be written: %s", error)
+        return "the database can not be written"
     return None
 
 

@@ -140,6 +140,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         predictor = Predictor(
             database, catalog, serving, router, bus, answers, runs, limits=limits, allowed_hosts=hosts
         )
+        await runs.clock.agree()
         recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
         alone = try_lock(database.url)
         if alone is not None:

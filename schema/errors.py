@@ -14,6 +14,7 @@ from typing import Any
 import strawberry
 from graphql import GraphQLError, GraphQLSyntaxError
 
+from db.errors import DatabaseUnavailableError
 from engine import errors as engine
 from engine.errors import ExpectedError, ForetellError
 from schema.enums import ErrorCode, ServingStatus
@@ -129,6 +130,7 @@ def user_errors(error: ExpectedError, request_id: str) -> list[UserError]:
     raise error
 
 
+UNAVAILABLE = "The database can not be used just now; try again."
 MASKED = "Something unexpected went wrong. The request id finds it in the server's logs."
 
 # What graphql-core ends a message with when the tokens or the nesting were too many.
@@ -144,6 +146,10 @@ def present(error: GraphQLError, request_id: str, *, suggest: bool = True) -> di
     the schema is offered in place of a wrong one.
     """
     code, message, retryable, retry_after = _public(error)
+    if message is UNAVAILABLE:
+        logger.warning(
+            "the database can not be used: %s", error.original_error, extra={"request_id": request_id}
+        )
     if message is MASKED:
         logger.error("unexpected error", exc_info=error.original_error, extra={"request_id": request_id})
     shown: dict[str, Any] = {"message": message if suggest else _SUGGESTION.sub("", message)}
@@ -168,6 +174,8 @@ def _public(error: GraphQLError) -> tuple[str, str, bool, float | None]:
     if isinstance(original, ForetellError):
         code = "BAD_USER_INPUT" if original.code == ErrorCode.INVALID_INPUT else str(original.code)
         return code, original.message, original.retryable, original.retry_after_seconds
+    if isinstance(original, DatabaseUnavailableError):
+        return "UNAVAILABLE", UNAVAILABLE, True, 1.0
     own_code = _own_code(error)
     if own_code is not None:
         return own_code, error.message, False, None

@@ -83,7 +83,7 @@ def _row(number: int, ended: Ended, started: int, answerer: _Answerer) -> Row:
         *(NOTHING_USED if outcome.usage is None else answerer.columns(outcome.usage, ended.ended_at)),
         outcome.inference_ms,
         None if first_token is None else (first_token - outcome.started) * 1000,
-        float(finished - started),
+        float(max(0, finished - started)),  # the clock may have been set back
         None if outcome.error is None else _json(error_json(outcome.error)),
         _json(outcome.explanation),
         _json(running.item.data.value),

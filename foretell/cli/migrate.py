@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from db.migrate import current_revision, newest_revision, upgrade
+from db.migrate import current_revision, is_behind, newest_revision, upgrade
 from foretell.cli.failures import CommandError
 from foretell.cli.opened import any_database
 
@@ -27,16 +27,16 @@ def migrate(
 async def _check() -> None:
     async with any_database() as database:
         revision = await current_revision(database)
-    if revision != newest_revision():
+    if is_behind(revision):
         raise CommandError(f"The database is at {revision or 'no migration'}, not at {newest_revision()}.")
-    typer.echo(f"The database is at {revision}, the newest migration.")
+    typer.echo(f"The database is at {revision}, and has what this version needs.")
 
 
 async def _upgrade() -> None:
     async with any_database() as database:
         before = await current_revision(database)
         await upgrade(database)
-    if before == newest_revision():
+    if not is_behind(before):
         typer.echo(f"The database is at {before} already.")
     else:
         typer.echo(f"The database went from {before or 'no migration'} to {newest_revision()}.")

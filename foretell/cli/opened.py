@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from db.migrate import current_revision, newest_revision
+from db.migrate import current_revision, is_behind, newest_revision
 from db.queries import keys as queries
 from db.session import Database
 from db.tables import ProjectRow
@@ -34,7 +34,7 @@ async def migrated_database() -> AsyncIterator[Database]:
     """
     async with any_database() as database:
         revision = await current_revision(database)
-        if revision != newest_revision():
+        if is_behind(revision):
             at = revision or "no migration yet"
             raise CommandError(
                 f"The database is at {at}, not at {newest_revision()}: run `foretell migrate` first."

@@ -59,6 +59,7 @@ STATUS = {
     "UNAUTHENTICATED": 401,
     "FORBIDDEN": 403,
     "RATE_LIMITED": 429,
+    "UNAVAILABLE": 503,
 }
 """The status of a request error by its code; 500 for others."""
 
@@ -93,7 +94,8 @@ class HTTPTransport:
         except Refused as refused:
             response = answer(failure(refused, ours), refused.status, ours, dict(refused.headers))
         except Exception as error:
-            response = answer(failure(error, ours), 500, ours)
+            shown = failure(error, ours)
+            response = answer(shown, STATUS.get(shown["errors"][0]["extensions"]["code"], 500), ours)
         response.headers["X-Request-Id"] = ours
         if response.status_code == 422:
             response.status_code = self.options.unprocessable_status

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from db.errors import DatabaseUnavailableError
 from engine import log_ids
 from engine.values import Viewer
 from foretell.graphql.caps import ConnectionCap
@@ -120,6 +121,9 @@ class Socket:
             return close
         except Gone:
             return None
+        except DatabaseUnavailableError as error:
+            logger.warning("the database can not be used: %s", error)
+            return Close(TRY_AGAIN_LATER, "The database can not be used just now")
         except Exception:
             logger.exception("unexpected error on a socket", extra={"request_id": self.session.request_id})
             return Close(INTERNAL_ERROR, "Internal server error")

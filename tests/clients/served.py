@@ -28,7 +28,7 @@ class Served:
 async def served(settings: Settings) -> AsyncIterator[Served]:
     """Open the application and serve it."""
     app = create_app(settings)
-    async with LifespanManager(app, startup_timeout=60), serving(app) as address:
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60), serving(app) as address:
         key = await first_secret(app.state.services.database)
         assert key is not None
         yield Served(app, f"http://{address}", key)

@@ -72,7 +72,7 @@ def test_migrate_brings_a_new_database_up_to_date(tmp_path: Path) -> None:
     assert [result.output.strip() for result in results] == [
         f"Error: The database is at no migration, not at {newest_revision()}.",
         f"The database went from no migration to {newest_revision()}.",
-        f"The database is at {newest_revision()}, the newest migration.",
+        f"The database is at {newest_revision()}, and has what this version needs.",
         f"The database is at {newest_revision()} already.",
     ]
 
