@@ -22,6 +22,8 @@ from foretell.metrics import router as metrics_router
 from foretell.metrics.requests import RequestCounter
 from foretell.observed import ObservedOperations
 from foretell.operators import operators_port
+from foretell.protection import AllowedHosts, SecureHeaders, allow_origins
+from foretell.protection.hosts import allowed_hosts
 from foretell.settings import Settings
 from foretell.tracing import TracedRequests
 from resolvers.context import Services
@@ -53,10 +55,20 @@ def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
         app.include_router(console.router)
     if alone and settings.metrics.port is None:
         app.include_router(metrics_router)
+    _protect(app, settings)
     if settings.traces.endpoint is not None:
         app.add_middleware(TracedRequests)
     app.add_middleware(RequestCounter, counter=metrics.instruments.http_requests)
     return app
+
+
+def _protect(app: FastAPI, settings: Settings) -> None:
+    if settings.allowed_origins:
+        allow_origins(app, settings.allowed_origins)
+    names = allowed_hosts(settings)
+    if names is not None:
+        app.add_middleware(AllowedHosts, names=names)
+    app.add_middleware(SecureHeaders, over_tls=(settings.public_url or "").startswith("https://"))
 
 
 @asynccontextmanager
@@ -75,6 +87,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
     limits = document_limits(settings)
+    own = [] if settings.public_url is None else [settings.public_url]
+    own_and_allowed = (*own, *settings.allowed_origins)
 
     async def who(headers: Mapping[str, str], address: str) -> Viewer | None:
         viewer = await authenticate(app.state.services.authenticator, headers, address)
@@ -102,7 +116,7 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         authenticate=who,
         make_context=make_context,
         documents=persisted_documents(settings),
-        options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=settings.allowed_origins),
+        options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=own_and_allowed),
         page=graphiql.page if settings.graphiql else None,
         public_fields=PUBLIC_FIELDS,
         shutdown=app.state.shutdown,

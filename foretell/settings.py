@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
+from strawberry.http.websocket_origin import normalize_origin
 
 from db.urls import with_driver
 from foretell.tiers import TierSettings
@@ -36,9 +37,10 @@ def _database_url(value: object) -> object:
 
 
 def _origin(value: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+", value):
+    origin = normalize_origin(value) if re.fullmatch(r"https?://[^/\s@?#]+", value) else None
+    if origin is None:
         raise ValueError("must be https://host, or a list of such")
-    return value
+    return origin
 
 
 def _http_url(value: str) -> str:
@@ -258,6 +260,10 @@ class Settings(BaseModel):
     allowed_origins: Origins = Field(
         default=(),
         description="Origins whose pages may call from a browser: `https://host`, parted by commas.",
+    )
+    allowed_hosts: Names = Field(
+        default=(),
+        description="Names that the server answers to, parted by commas; `*.example.org` is all below one.",
     )
     webhook_allowed_hosts: Names = Field(
         default=(),

@@ -5,7 +5,8 @@ Whoever has no right signature gets 404, whether or not there is such a thing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from starlette.requests import Request
@@ -25,6 +26,7 @@ STATUS: tuple[tuple[type[ExpectedError], int], ...] = (
     (PayloadTooLargeError, 413),
     (ExpectedError, 422),
 )
+STALL_SECONDS = 30.0
 JSON_LINES = "application/jsonl"
 
 
@@ -35,7 +37,9 @@ async def put_upload(request: Request) -> Response:
     if not _is_signed(request, upload_path(upload_id)):
         return _refusal(404, "NOT_FOUND", "There is no such upload, or its address does not hold any more.")
     try:
-        sha256 = await services.jobs.uploads.receive(upload_id, request.stream())
+        sha256 = await services.jobs.uploads.receive(upload_id, _paced(request.stream()))
+    except TimeoutError:
+        return _refusal(408, "TIMEOUT", f"Nothing came for {STALL_SECONDS:.0f} seconds; put the file again.")
     except ExpectedError as error:
         status = next(status for kind, status in STATUS if isinstance(error, kind))
         return _refusal(status, error.code, error.message)
@@ -58,6 +62,22 @@ async def get_results(request: Request) -> Response:
         "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(_lines(services, job_id), media_type=JSON_LINES, headers=headers)
+
+
+async def _paced(body: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """Yields a body, but waits no longer for its next piece than a slow client needs.
+
+    Raises:
+        TimeoutError: nothing came.
+    """
+    async with aclosing(body) as pieces:
+        while True:
+            async with asyncio.timeout(STALL_SECONDS):
+                try:
+                    piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+            yield piece
 
 
 async def _lines(services: Services, job_id: str) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from foretell.configuration import load_settings
 from foretell.lifespan import first_secret, open_database, prepare
 from foretell.listening import listening
 from foretell.processes import Processes
+from foretell.protection import warnings_of
 from foretell.server import Server, address_of
 from foretell.settings import Settings
 
@@ -46,6 +47,8 @@ def serve(
     if workers > 1:
         _require_shared(settings)
     logs.configure(settings)
+    for line in warnings_of(settings):
+        note(line)
     secret = asyncio.run(_first_start(settings))
     if secret is not None:
         note("This is the admin key. It is shown this once:")

@@ -42,6 +42,7 @@ from foretell.graphql.operations import (
     unauthenticated,
 )
 from foretell.graphql.options import TransportOptions
+from foretell.graphql.origins import require_clean_url, require_origin
 from foretell.graphql.requests import OperationRequest, Refused, decode_json
 from foretell.graphql.session import Session, request_id
 from foretell.graphql.sse import EventStreams
@@ -104,6 +105,8 @@ class HTTPTransport:
     async def _respond(self, request: Request, ours: str) -> Response:
         if request.method not in ("GET", "POST"):
             raise Refused("Use GET or POST.", status=405, headers={"Allow": "GET, POST"})
+        require_origin(request.headers, self.options.allowed_origins)
+        require_clean_url(request.query_params)
         accept = request.headers.get("accept")
         if self.page and request.method == "GET" and prefers_html(accept):
             return self.page()

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
-from strawberry.http.websocket_origin import is_same_origin, normalize_origin
 
 from foretell.graphql.caps import ConnectionCap
 from foretell.graphql.endings import Endings
 from foretell.graphql.operations import Operations
 from foretell.graphql.options import TransportOptions
+from foretell.graphql.origins import require_clean_url, require_origin
 from foretell.graphql.requests import Refused
 from foretell.graphql.socket import Socket
 
@@ -40,7 +40,8 @@ class WebSocketTransport:
         websocket = WebSocket(scope, receive, send)
         address = websocket.client.host if websocket.client else ""
         try:
-            self._require_origin(websocket)
+            require_origin(websocket.headers, self.options.allowed_origins)
+            require_clean_url(websocket.query_params)
             self.by_address.require_room(address)
         except Refused as refused:
             await _deny(websocket, refused)
@@ -53,14 +54,6 @@ class WebSocketTransport:
             await websocket.accept(SUBPROTOCOL)
             services = self.operations, self.options, self.endings, self.by_key
             await Socket(websocket, address, *services).serve()
-
-    def _require_origin(self, websocket: WebSocket) -> None:
-        """Refuse the pages of other sites: browsers let them open sockets without asking."""
-        origin = websocket.headers.get("origin")
-        if origin is None or is_same_origin(origin, websocket.headers.get("host")):
-            return
-        if not {"*", normalize_origin(origin)} & set(self.options.allowed_origins):
-            raise Refused("Pages of this origin may not connect.", code="FORBIDDEN", status=403)
 
 
 async def _deny(websocket: WebSocket, refused: Refused) -> None:

@@ -28,7 +28,7 @@ def test_every_limit_of_a_document_is_taken_from_the_settings() -> None:
 async def test_pages_for_people_can_be_left_out(served: bool) -> None:
     transport = httpx.ASGITransport(create_app(Settings(graphiql=served, console=served)))
 
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         graphiql = await client.get("/graphql", headers={"Accept": "text/html"})
         console = await client.get("/")
 

@@ -25,7 +25,7 @@ KILOBYTE = 1000
 async def get(path: str, **headers: str) -> httpx.Response:
     app = FastAPI()
     app.include_router(console.router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         return await client.get(path, headers=headers)
 
 
@@ -64,7 +64,7 @@ async def test_nothing_else_is_served(path: str) -> None:
 @pytest.mark.parametrize(("on", "status"), [(True, 200), (False, 404)])
 async def test_it_can_be_switched_off(on: bool, status: int) -> None:
     transport = httpx.ASGITransport(create_app(Settings(console=on)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/")).status_code == status
 
 

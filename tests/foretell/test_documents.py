@@ -25,7 +25,9 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with LifespanManager(app, startup_timeout=60):
         headers = {"X-API-Key": await first_secret(app.state.services.database) or ""}
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", headers=headers
+        ) as client:
             yield client
 
 

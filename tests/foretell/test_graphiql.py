@@ -27,7 +27,7 @@ MEGABYTE = 1_000_000
 async def get(path: str, **headers: str) -> httpx.Response:
     app = FastAPI()
     app.include_router(graphiql.router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         return await client.get(path, headers=headers)
 
 

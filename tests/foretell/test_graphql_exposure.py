@@ -25,7 +25,7 @@ async def client(sqlite_url: str) -> AsyncIterator[httpx.AsyncClient]:
         key = await first_secret(app.state.services.database)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://test", headers={"Authorization": f"Bearer {key}"}
+            transport=transport, base_url="http://localhost", headers={"Authorization": f"Bearer {key}"}
         ) as client:
             yield client
 
@@ -106,7 +106,7 @@ async def test_introspection_and_suggestions_are_a_choice(
     )
     async with LifespanManager(app, startup_timeout=60):
         closed_client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://test", headers=client.headers
+            transport=httpx.ASGITransport(app), base_url="http://localhost", headers=client.headers
         )
         async with closed_client:
             closed = await closed_client.post("/graphql", json={"query": choice})

@@ -26,7 +26,7 @@ def app(sqlite_url: str, tmp_path: Path) -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         LifespanManager(app, startup_timeout=60),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
     ):
         yield client
 
@@ -73,7 +73,7 @@ async def test_ready_names_the_models_that_are_still_loading(sqlite_url: str, tm
     app = create_app(Settings(database_url=sqlite_url, data_directory=tmp_path / "data"))
     async with (
         LifespanManager(app, startup_timeout=60),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
     ):
         services: Services = app.state.services
         digits = next(each for each in services.catalog.versions() if each.spec.name == "digits/1")

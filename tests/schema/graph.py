@@ -124,7 +124,7 @@ async def opened_graph(database: Database, url: str, **settings: Any) -> AsyncIt
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         LifespanManager(app, startup_timeout=30, shutdown_timeout=30),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         services: Services = app.state.services
         for engine in services.database.engines:

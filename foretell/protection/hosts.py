@@ -1,0 +1,85 @@
+"""AllowedHosts: refuses requests for a name that is not the server's.
+
+A page of evil.example can have its own name point to 127.0.0.1 and so speak to a server on the reader's
+machine as if it were its own (DNS rebinding). The Host header still says evil.example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from foretell.settings import Settings
+
+MISDIRECTED = 421
+
+
+class AllowedHosts:
+    """An ASGI middleware. Addresses pass, because no name is behind them that could be made to point here."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
+        self._names = frozenset(name for name in names if not name.startswith("*."))
+        self._endings = tuple(name[1:] for name in names if name.startswith("*."))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands a request on, or answers 421."""
+        if scope["type"] == "lifespan" or self._allows(Headers(scope=scope).getlist("host")):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+            await _refusal()(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+    def _allows(self, hosts: Sequence[str]) -> bool:
+        if len(hosts) != 1:  # whoever stands before us may have gone by another one
+            return False
+        name = host_name(hosts[0])
+        return name in self._names or name.endswith(self._endings) or _is_address(name)
+
+
+def allowed_hosts(settings: Settings) -> Collection[str] | None:
+    """Returns the names that the server answers to; None where it answers to all.
+
+    On a loopback address it is for programs of the same machine, so it answers to local names only, and to
+    those that the settings name.
+    """
+    if not settings.allowed_hosts and not is_local(settings.host):
+        return None
+    named = {settings.host, *settings.allowed_hosts}
+    if settings.public_url is not None:
+        named.add(urlsplit(settings.public_url).hostname or "")
+    return {name.lower() for name in named} | {"localhost", "*.localhost"}
+
+
+def is_local(host: str) -> bool:
+    """Tells whether an address is one that only programs of the same machine reach."""
+    return host == "localhost" or (_is_address(host) and ip_address(host.strip("[]")).is_loopback)
+
+
+def host_name(host: str) -> str:
+    """Returns the name or address of a Host header without its port, in lower case; "" for none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _refusal() -> Response:
+    message = "This server does not answer to that name: name it in FORETELL_ALLOWED_HOSTS."
+    error = {"error": {"code": "FORBIDDEN", "message": message}}
+    return Response(orjson.dumps(error), MISDIRECTED, {"Cache-Control": "no-store"}, "application/json")
