@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from foretell import garbage
+from foretell.connection import Connection
 from foretell.settings import Settings
 
 ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (what to open for "every interface")
@@ -72,6 +73,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,  # foretell.logs
         access_log=False,
         server_header=False,
+        http=Connection,
         ws="websockets-sansio",
         ws_max_size=settings.max_body_bytes,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
