@@ -87,8 +87,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
     limits = document_limits(settings)
-    own = [] if settings.public_url is None else [settings.public_url]
-    own_and_allowed = (*own, *settings.allowed_origins)
 
     async def who(headers: Mapping[str, str], address: str) -> Viewer | None:
         viewer = await authenticate(app.state.services.authenticator, headers, address)
@@ -116,12 +114,24 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
         authenticate=who,
         make_context=make_context,
         documents=persisted_documents(settings),
-        options=TransportOptions(max_body=settings.max_body_bytes, allowed_origins=own_and_allowed),
+        options=transport_options(settings),
         page=graphiql.page if settings.graphiql else None,
         public_fields=PUBLIC_FIELDS,
         shutdown=app.state.shutdown,
         make_operations=partial(ObservedOperations, metrics=app.state.metrics),
         revocation=revocation,
+    )
+
+
+def transport_options(settings: Settings) -> TransportOptions:
+    """Returns what the transports may take up, and from which origins, from the settings."""
+    own = [] if settings.public_url is None else [settings.public_url]
+    return TransportOptions(
+        max_body=settings.max_body_bytes,
+        sockets_per_address=settings.connection.per_address,
+        sockets_per_key=settings.connection.per_key,
+        operations_per_socket=settings.connection.operations,
+        allowed_origins=(*own, *settings.allowed_origins),
     )
 
 

@@ -99,6 +99,22 @@ class DocumentSettings(BaseModel):
     trusted_only: bool = Field(default=False, description="Runs the documents of `manifests` and no others.")
 
 
+class ConnectionSettings(BaseModel):
+    """How many sockets and event streams a process holds open, and what one socket may ask at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_address: int = Field(
+        default=100, ge=1, description="Sockets and event streams that an address has open in a process."
+    )
+    per_key: int = Field(
+        default=100, ge=1, description="Sockets and event streams that a key has open in a process."
+    )
+    operations: int = Field(
+        default=100, ge=1, description="Operations that run at once on a socket, subscriptions too."
+    )
+
+
 class MetricsSettings(BaseModel):
     """Where Prometheus reads the metrics of a process."""
 
@@ -244,6 +260,9 @@ class Settings(BaseModel):
     introspection: bool = Field(default=True, description="Answers introspection; suggests names.")
     document: DocumentSettings = Field(
         default=DocumentSettings(), description="What a GraphQL document may cost before it is refused."
+    )
+    connection: ConnectionSettings = Field(
+        default=ConnectionSettings(), description="How many sockets and streams a process holds open."
     )
     compiled_executor: bool = Field(
         default=True, description="Runs operations as compiled plans; off, graphql-core runs them, slower."

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
@@ -27,6 +27,7 @@ STATUS: tuple[tuple[type[ExpectedError], int], ...] = (
     (ExpectedError, 422),
 )
 STALL_SECONDS = 30.0
+WHOLE_SECONDS = 3600.0
 JSON_LINES = "application/jsonl"
 
 
@@ -37,9 +38,12 @@ async def put_upload(request: Request) -> Response:
     if not _is_signed(request, upload_path(upload_id)):
         return _refusal(404, "NOT_FOUND", "There is no such upload, or its address does not hold any more.")
     try:
-        sha256 = await services.jobs.uploads.receive(upload_id, _paced(request.stream()))
+        async with asyncio.timeout(WHOLE_SECONDS):
+            sha256 = await services.jobs.uploads.receive(upload_id, _paced(request.stream()))
     except TimeoutError:
-        return _refusal(408, "TIMEOUT", f"Nothing came for {STALL_SECONDS:.0f} seconds; put the file again.")
+        return _refusal(408, "TIMEOUT", "The file came too slowly; put it again.")
+    except ClientDisconnect:
+        return _refusal(400, "BAD_REQUEST", "The file was broken off.")
     except ExpectedError as error:
         status = next(status for kind, status in STATUS if isinstance(error, kind))
         return _refusal(status, error.code, error.message)

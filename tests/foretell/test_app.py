@@ -3,8 +3,9 @@ from dataclasses import asdict
 import httpx
 import pytest
 
-from foretell.app import create_app, document_limits
-from foretell.settings import DocumentSettings, Settings
+from foretell.app import create_app, document_limits, transport_options
+from foretell.graphql import TransportOptions
+from foretell.settings import ConnectionSettings, DocumentSettings, Settings
 from schema.limits import DocumentLimits
 
 
@@ -22,6 +23,16 @@ def test_every_limit_of_a_document_is_taken_from_the_settings() -> None:
     for name in settable:
         assert limits[name.removeprefix("max_")] == getattr(given, name)
     assert limits["introspection"] is False
+
+
+def test_the_transports_take_up_what_the_settings_say() -> None:
+    given = ConnectionSettings(per_address=1, per_key=2, operations=3)
+
+    options = transport_options(Settings(connection=given, max_body_bytes=1024))
+
+    assert transport_options(Settings()) == TransportOptions()
+    assert (options.sockets_per_address, options.sockets_per_key, options.operations_per_socket) == (1, 2, 3)
+    assert options.max_body == 1024
 
 
 @pytest.mark.parametrize("served", [True, False])

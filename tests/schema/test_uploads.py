@@ -1,11 +1,14 @@
+import asyncio
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 import pytest
 
+from foretell import uploads
 from tests.schema.batches import (
     ERRORS,
     GET,
@@ -105,6 +108,22 @@ async def test_a_file_that_is_not_what_was_said_is_not_kept(
 
     assert wrong.status_code == status
     assert early["errors"][0]["message"] == "Nothing was put there yet."
+
+
+async def test_a_file_that_stops_coming_is_given_up_and_may_be_sent_again(
+    idle: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "STALL_SECONDS", 0.2)
+    made = (await upload(idle, await idle.caller(), lines(3)))["upload"]
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield lines(1)
+        await asyncio.sleep(60)
+
+    slow = await idle.client.put(target(made["url"]), content=dripping())
+    again = await idle.client.put(target(made["url"]), content=lines(3))
+
+    assert (slow.status_code, slow.json()["error"]["code"], again.status_code) == (408, "TIMEOUT", 201)
 
 
 async def test_a_file_is_put_once(idle: Graph) -> None:
