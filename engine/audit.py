@@ -20,6 +20,7 @@ MAX_SUBJECT = 200
 class Action(StrEnum):
     """What is noted. `docs/access.md` lists them; what has been noted is never renamed."""
 
+    BUDGET_SET = "budget.set"
     KEY_CREATED = "api_key.created"
     KEY_ROTATED = "api_key.rotated"
     KEY_REVOKED = "api_key.revoked"

@@ -40,7 +40,7 @@ from enum import StrEnum
 from inspect import getdoc
 from typing import Any, ClassVar
 
-from engine.standing import RateLimit
+from engine.standing import Budget, RateLimit
 
 
 class ErrorCode(StrEnum):
@@ -234,6 +234,17 @@ class BudgetExceededError(LimitExceededError):
 
     code = ErrorCode.BUDGET_EXCEEDED
     retryable = False
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        budget: Budget | None = None,
+        retryable: bool | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable, retry_after_seconds=retry_after_seconds)
+        self.budget = budget
 
 
 class UnavailableError(ExpectedError):

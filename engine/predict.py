@@ -25,6 +25,7 @@ from engine.bus.base import Bus
 from engine.cache.base import CachedAnswer
 from engine.catalog import Catalog
 from engine.errors import (
+    BudgetExceededError,
     ConflictError,
     DeadlineError,
     InvalidInputError,
@@ -36,7 +37,8 @@ from engine.errors import (
 )
 from engine.explanations import check_explainable
 from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint, raise_earlier
-from engine.limits.estimates import expected_tokens
+from engine.limits.budgets import Budgets
+from engine.limits.estimates import expected_tokens, most_cost
 from engine.limits.service import Limits
 from engine.outcome import generates, interrupted
 from engine.routing.router import Router, Tries
@@ -85,6 +87,7 @@ class Predictor:
         runs: Runs,
         *,
         limits: Limits,
+        budgets: Budgets,
         allowed_hosts: Collection[str] = (),
     ) -> None:
         self._database = database
@@ -96,6 +99,7 @@ class Predictor:
         self._answers = answers
         self._runs = runs
         self._limits = limits
+        self._budgets = budgets
 
     async def run(
         self, viewer: Viewer, request: PredictRequest, request_id: str, *, is_another: bool = False
@@ -112,6 +116,7 @@ class Predictor:
             UnavailableError: the version can not be asked now.
             InvalidInputError, ManyErrors: the input does not fit the version.
             RateLimitedError: so many tokens, or a place, are not left.
+            BudgetExceededError: it may cost more than a budget has left.
             IdempotencyKeyReusedError: the key stands for another request.
             DatabaseUnavailableError: it could not be stored, so it was not accepted.
         """
@@ -214,6 +219,9 @@ class Predictor:
             if PredictionStatus(row.status).is_terminal:
                 await ledger.record(connection, [row])
                 await outbox.tell_of_prediction(connection, row)
+            else:
+                most = most_cost(run.asked.route.versions, run.asked.data, row.created_at)
+                run.is_budgeted = await self._budgets.reserve(connection, row, row.id, most)
 
     async def _start_and_wait(self, run: Run, request: PredictRequest, *, is_another: bool) -> None:
         # A task of its own: a caller who leaves while it is stored must not leave it without a run.
@@ -236,9 +244,11 @@ class Predictor:
         try:
             await self._reserve(run, claim, is_known=is_known, is_another=is_another)
             await self._store(run, claim)
-        except BaseException:
+        except BaseException as error:
             run.tries.leave()
             await self._limits.settle(run.reservation, 0)
+            if isinstance(error, BudgetExceededError):
+                await self._budgets.tell_of_refusal(error)
             raise
         if is_known:
             self._runs.tell(run)

@@ -19,7 +19,9 @@ from engine.answers import Answers, Question
 from engine.bus.base import Bus
 from engine.errors import DeadlineError, InternalError, ProcessingError
 from engine.lease_clock import LeaseClock
+from engine.limits.budgets import Budgets
 from engine.limits.service import Limits, Reservation
+from engine.money import Cost
 from engine.observer import UNOBSERVED, Observer
 from engine.outcome import Outcome, generates, interrupted
 from engine.routing.router import Tries
@@ -49,6 +51,8 @@ class Run:
     stream: TextStream | None = None
     work: asyncio.Task[Outcome] | None = None
     reservation: Reservation | None = None
+    is_budgeted: bool = True
+    """Whether it may have reserved money; who takes one over does not know."""
     task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +75,7 @@ class Runs:
         answers: Answers,
         *,
         limits: Limits,
+        budgets: Budgets,
         lease_seconds: float,
         observer: Observer = UNOBSERVED,
     ) -> None:
@@ -78,6 +83,7 @@ class Runs:
         self.clock = LeaseClock(database)
         self._observer = observer
         self._limits = limits
+        self._budgets = budgets
         self._answers = answers
         self._database = database
         self._bus = bus
@@ -124,6 +130,8 @@ class Runs:
                     if was_ours:
                         finished = PredictionRow(**(run.row.model_dump() | columns))
                         await ledger.record(connection, [finished])
+                        if run.is_budgeted:
+                            await self._budgets.settle(connection, finished.id, _cost(finished))
                         await outbox.tell_of_prediction(connection, finished)
                 break
             except DatabaseUnavailableError:
@@ -246,6 +254,12 @@ class Runs:
             self._bus.end(run.row.id)
         if (run.row.total_ms or 0.0) > NEWS_AFTER_MS or run.row.started_at != run.row.created_at:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)
+
+
+def _cost(row: PredictionRow) -> Cost | None:
+    if row.cost_nanos is None or row.currency is None:
+        return None
+    return Cost(row.cost_nanos, row.currency)
 
 
 def _tokens(row: PredictionRow) -> int:

@@ -12,6 +12,14 @@ USUAL_TIER = "free"
 """The tier of other projects, and of those whose tier the settings do not know any more."""
 
 
+class BudgetWindow(StrEnum):
+    """What a budget is for: a day or a month of the calendar, in UTC, or all time."""
+
+    DAY = "DAY"
+    MONTH = "MONTH"
+    TOTAL = "TOTAL"
+
+
 class RateLimitKind(StrEnum):
     """What a rate limit counts; all are for a minute, but CONCURRENCY: what runs at the same time."""
 
@@ -41,3 +49,23 @@ class RateLimit:
     remaining: int
     restored_per_second: float
     reset_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A budget as it stands, in nano units of its currency; running work may cost what is reserved."""
+
+    id: str
+    window: BudgetWindow
+    scope: LimitScope
+    limit_nanos: int
+    spent_nanos: int
+    reserved_nanos: int
+    currency: str
+    reset_at: datetime | None
+    """When nothing will be spent of it; None for TOTAL."""
+
+    @property
+    def free_nanos(self) -> int:
+        """What is neither spent nor reserved."""
+        return self.limit_nanos - self.spent_nanos - self.reserved_nanos

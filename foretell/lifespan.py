@@ -33,6 +33,8 @@ from engine.jobs.engine import Engine, LocalEngine
 from engine.jobs.service import Foundation, Jobs, begin_alone, working
 from engine.keys import Keys
 from engine.limits.base import Buckets
+from engine.limits.budgets import Budgets
+from engine.limits.ceilings import Ceilings
 from engine.limits.guarded import GuardedBuckets
 from engine.limits.memory import MemoryBuckets
 from engine.limits.projects import Projects
@@ -133,12 +135,29 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         stack.push_async_callback(buckets.close)
         projects = Projects(database, all_tiers(settings.tiers))
         limits = Limits(projects, buckets)
+        allows_unpriced = settings.budgets_unknown_price == "allow"
+        budgets = Budgets(database, projects, allows_unpriced=allows_unpriced)
         runs = Runs(
-            database, bus, answers, limits=limits, lease_seconds=settings.lease_seconds, observer=observer
+            database,
+            bus,
+            answers,
+            limits=limits,
+            budgets=budgets,
+            lease_seconds=settings.lease_seconds,
+            observer=observer,
         )
         hosts = settings.webhook_allowed_hosts
         predictor = Predictor(
-            database, catalog, serving, router, bus, answers, runs, limits=limits, allowed_hosts=hosts
+            database,
+            catalog,
+            serving,
+            router,
+            bus,
+            answers,
+            runs,
+            limits=limits,
+            budgets=budgets,
+            allowed_hosts=hosts,
         )
         await runs.clock.agree()
         recovery = Recovery(database, predictor, runs, lease_seconds=settings.lease_seconds)
@@ -149,7 +168,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         await stack.enter_async_context(_in_background(recovery.run()))
         await stack.enter_async_context(_in_background(serving.run()))
         await stack.enter_async_context(_in_background(runs.listen()))
-        await stack.enter_async_context(_in_background(projects.run()))
+        await stack.enter_async_context(_in_background(projects.run(bus)))
         await stack.enter_async_context(_in_background(limits.run()))
         await stack.enter_async_context(_in_background(Folding(database).run()))
         sweeper = Retention(database, settings.retention_days)
@@ -170,7 +189,9 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         await stack.enter_async_context(_in_background(authenticator.last_used.run()))
         revocations = Revocations(database, bus, lease_seconds=settings.lease_seconds)
         await stack.enter_async_context(_in_background(revocations.run()))
-        jobs = Foundation(database, bus, router, storage, jobs_engine, links, limits, hosts, observer)
+        jobs = Foundation(
+            database, bus, router, storage, jobs_engine, links, limits, budgets, hosts, observer
+        )
         await stack.enter_async_context(_jobs(settings, jobs, alone=alone is not None))
         yield Services(
             database=database,
@@ -187,6 +208,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             webhooks=Webhooks(database),
             runs=runs,
             limits=limits,
+            ceilings=Ceilings(database, projects, bus, allowed_hosts=hosts),
             models=Models(database, bus, serving),
             versions=Versions(database, bus, serving, servers, settings.project_max_versions),
         )

@@ -275,6 +275,10 @@ class Settings(BaseModel):
         default="open",
         description="While Redis is away: `open`, each process limits by itself; `closed`, all is refused.",
     )
+    budgets_unknown_price: Annotated[Literal["deny", "allow"], BeforeValidator(_lowered)] = Field(
+        default="deny",
+        description="Where there is a budget: `deny` what has no price, or `allow` it, uncounted.",
+    )
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Bytes of a request's body.")
     allowed_origins: Origins = Field(
         default=(),

@@ -14,6 +14,7 @@ from engine.identity.revocations import Revocations
 from engine.identity.sessions import Sessions
 from engine.jobs.service import Jobs
 from engine.keys import Keys
+from engine.limits.ceilings import Ceilings
 from engine.limits.service import Limits
 from engine.models import Models
 from engine.predict import Predictor
@@ -44,6 +45,7 @@ class Services:
     webhooks: Webhooks
     runs: Runs
     limits: Limits
+    ceilings: Ceilings
     models: Models
     versions: Versions
 

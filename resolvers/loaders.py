@@ -16,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import JobFilter, PredictionFilter
 from db.pages import Order, Page, Window
-from db.queries import aliases, audit, jobs, keys, models, predictions, webhooks
+from db.queries import aliases, audit, budgets, jobs, keys, models, predictions, webhooks
 from db.session import Database
 from db.tables import (
     AliasChangeRow,
     ApiKeyRow,
     AuditRow,
+    BudgetRow,
     JobRow,
     ModelAliasRow,
     ModelRow,
@@ -151,6 +152,7 @@ class Loaders:
         self.input: DataLoader[str, Any] = self._blob("input")
         self.output: DataLoader[str, Any] = self._blob("output")
         self.explanation: DataLoader[str, Any] = self._blob("explanation")
+        self.budgets: DataLoader[str, list[BudgetRow]] = _loader(self._budgets)
         self.prices: DataLoader[str, list[PriceRow]] = _loader(self._prices)
         self.version_named: DataLoader[tuple[str, str], ModelVersionRow | None] = _loader(
             self._versions_named
@@ -228,6 +230,11 @@ class Loaders:
     async def _key_counts(self, project_ids: list[str]) -> list[int]:
         async with self._database.read() as connection:
             return [await keys.count_keys(connection, project_id) for project_id in project_ids]
+
+    async def _budgets(self, holder_ids: list[str]) -> list[list[BudgetRow]]:
+        async with self._database.read() as connection:
+            rows = await budgets.of_holders(connection, self._project_id, holder_ids)
+        return [[row for row in rows if row.holder_id == holder_id] for holder_id in holder_ids]
 
     async def _prices(self, version_ids: list[str]) -> list[list[PriceRow]]:
         async with self._database.read() as connection:

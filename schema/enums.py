@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.errors import ErrorCode
-from engine.standing import LimitScope, RateLimitKind
+from engine.standing import BudgetWindow, LimitScope, RateLimitKind
 from engine.values import (
     BackendKind,
     CacheMode,
@@ -26,6 +26,7 @@ from schema.types import enum_type
 
 __all__ = [
     "BackendKind",
+    "BudgetWindow",
     "CacheMode",
     "ChatRole",
     "CircuitState",
@@ -48,6 +49,7 @@ __all__ = [
 
 for _enum in (
     BackendKind,
+    BudgetWindow,
     CacheMode,
     ChatRole,
     CircuitState,

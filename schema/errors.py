@@ -17,6 +17,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from db.errors import DatabaseUnavailableError
 from engine import errors as engine
 from engine.errors import ExpectedError, ForetellError
+from schema.budgets import Budget
 from schema.enums import ErrorCode, ServingStatus
 from schema.rate_limits import RateLimit
 from schema.scalars import JSON
@@ -77,6 +78,7 @@ class LimitExceededError(UserError):
     """A rate limit or a budget is exceeded."""
 
     limit: RateLimit | None = strawberry.field(default=None, description="The rate limit, if it is one.")
+    budget: Budget | None = strawberry.field(default=None, description="The budget, if it is one.")
 
 
 @object_type
@@ -122,6 +124,9 @@ def user_errors(error: ExpectedError, request_id: str) -> list[UserError]:
         case engine.RateLimitedError():
             limit = None if error.limit is None else RateLimit.from_value(error.limit)
             return [LimitExceededError(**common, limit=limit)]
+        case engine.BudgetExceededError():
+            budget = None if error.budget is None else Budget.from_value(error.budget)
+            return [LimitExceededError(**common, budget=budget)]
         case engine.LimitExceededError():
             return [LimitExceededError(**common)]
         case engine.UnavailableError():

@@ -9,9 +9,11 @@ import strawberry
 
 from db.tables import ApiKeyRow, ProjectRow
 from engine import values
+from resolvers import budgets as budget_resolvers
 from resolvers import keys as resolvers
 from resolvers import limits as limit_resolvers
 from schema.access import ANYONE, Info, field
+from schema.budgets import Budget
 from schema.directives import ListSize
 from schema.enums import Scope
 from schema.nodes import Node, global_id, node_type, shaped
@@ -66,6 +68,12 @@ class ApiKey(Node):
         if self.row.models is None:
             return None
         return [shaped("Model", row) for row in await resolvers.models_of(info.context, self.row.models)]
+
+    @field(Scope.USAGE_READ, "Its own budgets; those of the project hold for it too.")
+    async def budgets(self, info: Info) -> list[Budget]:
+        """Looks how its budgets stand."""
+        found = await budget_resolvers.budgets_of(info.context, self.row.id)
+        return [Budget.from_value(each) for each in found]
 
     @field(Scope.USAGE_READ, "What the project's predictions that it asked for used.", directives=USAGE)
     async def usage(self, info: Info, range: Range) -> UsageTotals | None:
@@ -130,6 +138,11 @@ class Viewer(Node):
     async def rate_limits(self, info: Info) -> list[RateLimit]:
         """Looks how the limits stand."""
         return [RateLimit.from_value(each) for each in await limit_resolvers.rate_limits(info.context)]
+
+    @field(ANYONE, "Every budget that the viewer spends from: those of the project, then those of the key.")
+    async def budgets(self, info: Info) -> list[Budget]:
+        """Looks how the budgets stand."""
+        return [Budget.from_value(each) for each in await budget_resolvers.own_budgets(info.context)]
 
     @field(ANYONE, "The key of this request; null for a user's token.")
     async def api_key(self, info: Info) -> ApiKey | None:

@@ -11,6 +11,7 @@ from resolvers import webhooks as webhook_resolvers
 from schema.access import Info, mutation
 from schema.alias_mutations import AliasMutations
 from schema.answering import answering
+from schema.budget_mutations import BudgetMutations
 from schema.directives import Cost
 from schema.enums import Scope
 from schema.job_mutations import JobMutations
@@ -29,7 +30,7 @@ from schema.webhooks import (
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(SessionMutations, ModelMutations, KeyMutations, AliasMutations, JobMutations):
+class Mutation(SessionMutations, ModelMutations, KeyMutations, BudgetMutations, AliasMutations, JobMutations):
     """The mutation root."""
 
     @mutation(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import delete, func, insert, or_, select, union_all, update
+from sqlalchemy import delete, exists, func, insert, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.pages import Order, Page, Window, read_page
+from db.tables.budgets import budgets
 from db.tables.keys import ApiKeyRow, ProjectRow, RetiredSecretRow, api_keys, projects, retired_secrets
 
 NEWEST_FIRST = Order("CREATED_AT", (api_keys.c.id,), descending=True)
@@ -33,10 +34,11 @@ async def projects_by_id(connection: AsyncConnection, ids: Sequence[str]) -> Seq
     return cast(Sequence[ProjectRow], found.all())
 
 
-async def tiers_of(connection: AsyncConnection, ids: Sequence[str]) -> Mapping[str, str]:
-    """Returns the names of some projects' tiers, by the projects' ids."""
-    statement = select(projects.c.id, projects.c.tier).where(projects.c.id.in_(ids))
-    return {project_id: tier for project_id, tier in (await connection.execute(statement)).all()}
+async def terms_of(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[Any]:
+    """Returns `id`, `tier` and `has_budgets` of some projects."""
+    has_budgets = exists().where(budgets.c.project_id == projects.c.id).label("has_budgets")
+    statement = select(projects.c.id, projects.c.tier, has_budgets).where(projects.c.id.in_(ids))
+    return (await connection.execute(statement)).all()
 
 
 async def change_tier(connection: AsyncConnection, project_id: str, tier: str) -> None:

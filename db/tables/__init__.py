@@ -2,6 +2,7 @@
 
 from db.tables.aliases import AliasChangeRow, ModelAliasRow
 from db.tables.audit import AuditRow
+from db.tables.budgets import BudgetHoldRow, BudgetRow
 from db.tables.idempotency import IdempotencyRow
 from db.tables.jobs import ChunkRow, JobRow, UploadRow
 from db.tables.keys import ApiKeyRow, ProjectRow, RetiredSecretRow
@@ -16,6 +17,8 @@ __all__ = [
     "AliasChangeRow",
     "ApiKeyRow",
     "AuditRow",
+    "BudgetHoldRow",
+    "BudgetRow",
     "ChunkRow",
     "DailyRollupRow",
     "IdempotencyRow",

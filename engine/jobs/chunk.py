@@ -58,6 +58,13 @@ class Chunk:
     started_at: datetime = field(default_factory=now)
     wait_seconds: float = 0.0
     is_throttled: bool = False
+    is_budgeted: bool = False
+    """Whether it has reserved money, under `holder`."""
+
+    @property
+    def holder(self) -> str:
+        """The name under which it reserves."""
+        return f"chunk {self.row.id}"
 
     def begin(self, items: Sequence[Item]) -> None:
         """Takes the items of the chunk's part of the source; those that ended before are not run again."""

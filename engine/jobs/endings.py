@@ -12,6 +12,7 @@ from db.session import Database
 from db.tables import JobRow
 from db.types import now
 from engine.bus.base import Bus
+from engine.limits.budgets import settle_job
 from engine.values import JobStatus
 from engine.webhooks.outbox import tell_of_job
 
@@ -61,6 +62,7 @@ async def close_chunks(
     changes["open_chunks"] = job.open_chunks - closed
     if changes["open_chunks"] == 0:
         changes |= {"status": ends_as or JobStatus.SUCCEEDED, "finished_at": at}
+        await settle_job(connection, job.id)
         await _tell(connection, job, changes)
     await queries.change(connection, job.id, **changes)
 

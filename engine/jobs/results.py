@@ -20,7 +20,8 @@ from db.types import now
 from engine.bus.base import Bus
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import close_chunks
-from engine.jobs.rows import STATUS, Row, common_columns, item_rows, tallies
+from engine.jobs.rows import STATUS, Row, common_columns, cost_of_rows, item_rows, tallies
+from engine.limits.budgets import Budgets
 from engine.observer import UNOBSERVED, Observer
 from engine.usage import ledger
 from engine.values import JobStatus, PredictionStatus
@@ -34,8 +35,11 @@ RATE_SECONDS = 2.0
 class Results:
     """Stores chunks one after the other: other writers of this process wait for one of them at most."""
 
-    def __init__(self, database: Database, bus: Bus, observer: Observer = UNOBSERVED) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, budgets: Budgets, observer: Observer = UNOBSERVED
+    ) -> None:
         self._database = database
+        self._budgets = budgets
         self._observer = observer
         self._bus = bus
         self._turn = asyncio.Lock()
@@ -49,7 +53,7 @@ class Results:
         for tried in range(STORE_TRIES):
             try:
                 async with self._turn, self._database.write() as connection:
-                    job = await _store(connection, chunk, rows)
+                    job = await _store(connection, chunk, rows, self._budgets)
                 break
             except DatabaseUnavailableError:
                 await asyncio.sleep(0.1 * 2**tried)
@@ -68,7 +72,9 @@ class Results:
             await queries.hand_back(connection, row, not_before)
 
 
-async def _store(connection: AsyncConnection, chunk: Chunk, rows: Sequence[Row]) -> JobRow | None:
+async def _store(
+    connection: AsyncConnection, chunk: Chunk, rows: Sequence[Row], budgets: Budgets
+) -> JobRow | None:
     """Returns the job as it was before, None where the chunk was not the caller's to end."""
     job = await job_queries.lock(connection, chunk.job.id)
     goes_on = bool(chunk.left) and job.status != JobStatus.CANCELING
@@ -81,6 +87,8 @@ async def _store(connection: AsyncConnection, chunk: Chunk, rows: Sequence[Row])
     if rows:  # what goes with a result goes in here
         await item_queries.add(connection, common_columns(chunk), rows, job.sequence)
         await ledger.record_items(connection, job)
+    if chunk.is_budgeted:
+        await budgets.settle(connection, chunk.holder, cost_of_rows(chunk, rows))
     at = now()
     changes = _counts(rows, job, canceled=0 if goes_on else len(chunk.left)) | _rate(job, len(rows), at)
     if goes_on and chunk.is_throttled:

@@ -141,5 +141,13 @@ def tallies(chunk: Chunk, rows: Sequence[Row]) -> dict[str, Tally]:
     return found
 
 
+def cost_of_rows(chunk: Chunk, rows: Sequence[Row]) -> Cost | None:
+    """Returns what the rows of a chunk cost together; None where it is not known of any."""
+    costs = Counter[str]()
+    for tally in tallies(chunk, rows).values():
+        costs.update(tally.cost_nanos)
+    return next((Cost(nanos, currency) for currency, nanos in costs.items()), None)
+
+
 def _json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()

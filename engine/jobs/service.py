@@ -18,6 +18,7 @@ from engine.jobs.engine import Engine
 from engine.jobs.feeder import Feeder
 from engine.jobs.upkeep import Upkeep
 from engine.jobs.worker import Worker
+from engine.limits.budgets import Budgets
 from engine.limits.service import Limits
 from engine.observer import UNOBSERVED, Observer
 from engine.routing.router import Router
@@ -39,6 +40,7 @@ class Foundation:
     engine: Engine
     links: Links
     limits: Limits
+    budgets: Budgets
     allowed_hosts: Collection[str] = ()
     """Where webhooks may go although the addresses are private."""
     observer: Observer = UNOBSERVED
@@ -73,7 +75,9 @@ class Jobs:
 @asynccontextmanager
 async def working(base: Foundation, *, slots: int) -> AsyncIterator[Worker]:
     """Works off jobs in this process for as long as the context lasts, and then gives back what is left."""
-    worker = Worker(base.database, base.bus, base.router, base.storage, base.limits, base.observer)
+    worker = Worker(
+        base.database, base.bus, base.router, base.storage, base.limits, base.budgets, base.observer
+    )
     feeder = Feeder(base.database, base.bus, base.engine, owner=worker.owner, slots=slots)
     upkeep = Upkeep(base.database, base.bus, base.engine, worker)
 

@@ -25,6 +25,8 @@ from engine.jobs.endings import end_job
 from engine.jobs.items import run_items
 from engine.jobs.results import Results
 from engine.jobs.source import read_items
+from engine.jobs.spending import Spending
+from engine.limits.budgets import Budgets
 from engine.limits.service import Limits
 from engine.observer import UNOBSERVED, Observer
 from engine.routing.router import Router
@@ -52,6 +54,7 @@ class Worker:
         router: Router,
         storage: Storage,
         limits: Limits,
+        budgets: Budgets,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.owner = new_id()
@@ -62,7 +65,8 @@ class Worker:
         self._router = router
         self._storage = storage
         self._limits = limits
-        self._results = Results(database, bus, observer)
+        self._spending = Spending(database, bus, budgets)
+        self._results = Results(database, bus, budgets, observer)
         self._known: dict[str, JobRow] = {}
 
     async def handle(self, chunk_id: int) -> None:
@@ -95,7 +99,8 @@ class Worker:
             chunk = await self._prepared(row, job)
             if chunk is None:
                 return
-            await run_items(chunk, list(chunk.left.values()), self._router, self._limits)
+            if items := await self._spending.afford(chunk):
+                await run_items(chunk, items, self._router, self._limits)
         except asyncio.CancelledError:
             await uncancelled(self._cut(row, chunk))
             raise

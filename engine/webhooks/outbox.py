@@ -30,7 +30,8 @@ async def tell_of_prediction(connection: AsyncConnection, row: PredictionRow) ->
         "requestId": row.request_id,
         "metadata": row.meta,
     }
-    await _add(connection, row.project_id, "prediction", row.callback_url, data, prediction_id=row.id)
+    event = f"prediction.{str(row.status).lower()}"
+    await _add(connection, row.project_id, event, row.callback_url, data, prediction_id=row.id)
 
 
 async def tell_of_job(
@@ -54,20 +55,26 @@ async def tell_of_job(
         "requestId": request_id,
         "metadata": metadata,
     }
-    await _add(connection, project_id, "job", url, data, job_id=job_id)
+    await _add(connection, project_id, f"job.{status.lower()}", url, data, job_id=job_id)
+
+
+async def tell_of_budget(
+    connection: AsyncConnection, project_id: str, url: str, data: dict[str, Any]
+) -> None:
+    """Writes the event of a budget of which a part is spent that its owner wants to know of."""
+    await _add(connection, project_id, "budget.threshold", url, data)
 
 
 async def _add(
     connection: AsyncConnection,
     project_id: str,
-    noun: str,
+    event: str,
     url: str,
     data: dict[str, Any],
     *,
     prediction_id: str | None = None,
     job_id: str | None = None,
 ) -> None:
-    event = f"{noun}.{str(data['status']).lower()}"
     row = WebhookDeliveryRow(
         project_id=project_id,
         event=event,

@@ -20,6 +20,7 @@ NOUNS = (
     "projects",
     "keys",
     "users",
+    "budgets",
     "models",
     "usage",
     "predict",

@@ -24,6 +24,7 @@ from engine.catalog import Catalog
 from engine.definitions import BackendDefinition, ModelDefinition, PriceDefinition, VersionDefinition
 from engine.keys import Keys
 from engine.limits.base import Buckets
+from engine.limits.budgets import Budgets
 from engine.limits.memory import MemoryBuckets
 from engine.limits.projects import Projects
 from engine.limits.service import Limits
@@ -126,6 +127,8 @@ class Process:
     predictor: Predictor
     recovery: Recovery
     limits: Limits
+    budgets: Budgets
+    projects: Projects
 
 
 @dataclass
@@ -149,11 +152,15 @@ class Workshop:
         await serving.load_all()
         router = Router(catalog, serving, Circuits(MemoryBoard()), Gates(1.0, 4))
         answers = Answers(MemoryCache(), router)
-        limits = Limits(Projects(self.database, self.tiers), self.buckets)
-        runs = Runs(self.database, bus, answers, limits=limits, lease_seconds=lease_seconds)
-        predictor = Predictor(self.database, catalog, serving, router, bus, answers, runs, limits=limits)
+        projects = Projects(self.database, self.tiers)
+        limits = Limits(projects, self.buckets)
+        budgets = Budgets(self.database, projects)
+        runs = Runs(self.database, bus, answers, limits=limits, budgets=budgets, lease_seconds=lease_seconds)
+        predictor = Predictor(
+            self.database, catalog, serving, router, bus, answers, runs, limits=limits, budgets=budgets
+        )
         recovery = Recovery(self.database, predictor, runs, lease_seconds=lease_seconds)
-        return Process(catalog, bus, serving, router, runs, predictor, recovery, limits)
+        return Process(catalog, bus, serving, router, runs, predictor, recovery, limits, budgets, projects)
 
     async def predict(self, x: float = 1, *, wait_ms: int = 10_000) -> PredictionRow:
         """Asks the told model in the first process."""

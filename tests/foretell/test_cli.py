@@ -213,6 +213,23 @@ def test_projects_keep_their_keys_apart(run: Run) -> None:
     assert re.search(r"two\s+free\s+0 ", projects)
 
 
+def test_budgets_are_set_for_a_project_and_for_a_key_and_taken_away(run: Run) -> None:
+    run("projects", "create", "default")
+    key = run("keys", "create", "ci").stdout[:11]
+    run("budgets", "set", "MONTH", "100", "--currency", "EUR")
+    run("budgets", "set", "DAY", "2.50", "--key", key)
+    both = run("budgets", "list").stdout
+
+    run("budgets", "set", "MONTH", "none")
+    wrong = run("budgets", "set", "DAY", "much")
+
+    assert re.search(r"project\s+MONTH\s+100\s+0\s+0\s+EUR", both)
+    assert re.search(rf"{key}…\s+DAY\s+2.5\s+0\s+0\s+USD", both)
+    assert "MONTH" not in run("budgets", "list").stdout
+    assert wrong.exit_code == 1
+    assert wrong.stderr.startswith("Error: 'much' is no amount")
+
+
 def test_a_project_gets_another_tier(run: Run) -> None:
     run("projects", "create", "one", "--tier", "paid")
     before = run("projects", "list").stdout

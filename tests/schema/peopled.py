@@ -10,6 +10,7 @@ from db.tables import (
     AliasChangeRow,
     ApiKeyRow,
     AuditRow,
+    BudgetRow,
     JobRow,
     ModelAliasRow,
     ModelVersionRow,
@@ -78,7 +79,7 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
         its_prediction.alias_id = its_alias.id
     models[0].deleted_at = now()
     await graph.add(*keys, *models, *changes)
-    await graph.add(*versions)
+    await graph.add(*versions, *_budgets(caller, keys))
     await graph.add(*map(_price, versions), *jobs, *aliases)
     await graph.add(*moves)
     for its_version in versions:
@@ -151,6 +152,21 @@ def _change(caller: Caller, key: ApiKeyRow) -> AuditRow:
         request_id="request",
         details={"scopes": key.scopes},
     )
+
+
+def _budgets(caller: Caller, keys: list[ApiKeyRow]) -> list[BudgetRow]:
+    """Returns a budget of each key, and one of the viewer's."""
+    return [
+        BudgetRow(
+            project_id=caller.project_id,
+            holder_id=key_id,
+            api_key_id=key_id,
+            period="DAY",
+            currency="USD",
+            limit_nanos=10**9,
+        )
+        for key_id in (caller.key_id, *(key.id for key in keys))
+    ]
 
 
 def _price(of: ModelVersionRow) -> Any:

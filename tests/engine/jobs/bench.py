@@ -68,6 +68,7 @@ class Bench:
             LocalEngine(),
             Links(b"secret", "http://here"),
             here.limits,
+            here.budgets,
         )
         return cls(workshop.database, base, Jobs.on(base), workshop.viewer, workshop.backend)
 
