@@ -6,7 +6,8 @@ ForetellError
 │   ├── UnauthenticatedError       UNAUTHENTICATED
 │   │   └── UnknownCredentialError
 │   ├── ForbiddenError             FORBIDDEN
-│   └── TooManyAttemptsError       RATE_LIMITED
+│   ├── TooManyAttemptsError       RATE_LIMITED
+│   └── IssuerAwayError            UNAVAILABLE
 ├── ExpectedError                  a mutation answers it in its payload's `errors`
 │   ├── InvalidInputError          INVALID_INPUT
 │   │   └── PayloadTooLargeError   PAYLOAD_TOO_LARGE
@@ -113,6 +114,13 @@ class TooManyAttemptsError(RequestError):
     """Too many wrong credentials came from this address: wait before you try again."""
 
     code = ErrorCode.RATE_LIMITED
+    retryable = True
+
+
+class IssuerAwayError(RequestError):
+    """The issuer of this token does not answer, so nobody can tell now whether it is valid."""
+
+    code = "UNAVAILABLE"
     retryable = True
 
 

@@ -62,6 +62,7 @@ from engine.usage.ledger import Folding
 from engine.versions import Versions
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import Sender
+from foretell.oidc import issuer_of
 from foretell.settings import Settings
 from foretell.tiers import all_tiers
 from foretell.tracing import recording
@@ -184,7 +185,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         stack.callback(passwords.close)
         lifetime = timedelta(days=settings.session_days)
         sessions = Sessions(database, bus, passwords, guesses, open_tokens(settings), lifetime)
-        authenticator = Authenticator(database, guesses, sessions)
+        authenticator = Authenticator(database, guesses, sessions, issuer_of(settings.oidc))
         stack.push_async_callback(authenticator.last_used.write)
         await stack.enter_async_context(_in_background(authenticator.last_used.run()))
         revocations = Revocations(database, bus, lease_seconds=settings.lease_seconds)

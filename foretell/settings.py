@@ -16,6 +16,7 @@ from pydantic_settings import NoDecode
 from strawberry.http.websocket_origin import normalize_origin
 
 from db.urls import with_driver
+from foretell.oidc import OidcSettings
 from foretell.tiers import TierSettings
 from foretell.urls import allowed_redis_url, allowed_storage_url, masked
 
@@ -183,6 +184,7 @@ class Settings(BaseModel):
     session_days: int = Field(
         default=30, ge=1, le=365, description="Days after a login until the user has to log in again."
     )
+    oidc: OidcSettings = Field(default=OidcSettings(), description="Whose tokens are taken beside our own.")
     models_file: Path | None = Field(default=None, description="A TOML file of models, applied at start.")
     embedded_models: bool = Field(default=True, description="Registers the models that come with Foretell.")
     model_servers: ModelServers = Field(

@@ -6,6 +6,7 @@ from db.session import Database
 from engine.errors import UnknownCredentialError
 from engine.identity.api_keys import ApiKeys
 from engine.identity.guesses import Guesses
+from engine.identity.issuers import Trust
 from engine.identity.last_used import LastUsed
 from engine.identity.sessions import Sessions
 from engine.identity.tokens import headers_of
@@ -16,8 +17,12 @@ from engine.values import Viewer
 class Authenticator:
     """Knows every kind of credential."""
 
-    def __init__(self, database: Database, guesses: Guesses, sessions: Sessions) -> None:
+    def __init__(
+        self, database: Database, guesses: Guesses, sessions: Sessions, trust: Trust | None = None
+    ) -> None:
         self.last_used = LastUsed(database)
+        self._database = database
+        self._trust = trust
         self._guesses = guesses
         self._api_keys = ApiKeys(database)
         self._sessions = sessions
@@ -28,10 +33,14 @@ class Authenticator:
         Raises:
             UnauthenticatedError: it is wrong, expired or revoked.
             TooManyAttemptsError: too many wrong ones came from there; this one was not looked at.
+            IssuerAwayError: it is of an issuer that does not answer.
             DatabaseUnavailableError: nobody can tell now.
         """
-        if headers_of(credential) is not None:
-            return await self._sessions.viewer(credential)
+        headers = headers_of(credential)
+        if headers is not None:
+            if self._trust is None or self._sessions.made(headers):
+                return await self._sessions.viewer(credential)
+            return await self._trust.viewer(credential, headers, self._database)
         name = prefix_of(credential)
         self._guesses.require_room(address, name, credential)
         try:

@@ -138,6 +138,10 @@ class Sessions:
         self._bus.announce(CREDENTIALS, "changed")
         return ended
 
+    def made(self, headers: dict[str, object]) -> bool:
+        """Tells whether the headers of a token name our key."""
+        return self._tokens is not None and self._tokens.made(headers)
+
     async def viewer(self, token: str) -> Viewer:
         """Returns whose session an access token belongs to.
 

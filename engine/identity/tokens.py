@@ -20,7 +20,7 @@ ALGORITHM = "HS256"
 TYPE = "at+jwt"
 AUDIENCE = "foretell"
 LEEWAY = timedelta(seconds=30)
-MAX_LENGTH = 4096
+MAX_LENGTH = 8192
 REQUIRED = ["iss", "aud", "exp", "iat", "sub", "sid", "jti"]
 WRONG = "This access token is not valid, or not any more."
 

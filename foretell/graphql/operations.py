@@ -17,7 +17,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from engine.errors import TooManyAttemptsError, UnauthenticatedError
+from engine.errors import IssuerAwayError, TooManyAttemptsError, UnauthenticatedError
 from engine.values import Viewer
 from foretell.graphql.documents import PersistedDocuments
 from foretell.graphql.requests import OperationRequest, Refused
@@ -59,14 +59,15 @@ class Operations:
         self._detached: set[asyncio.Task[Any]] = set()
 
     async def viewer(self, headers: Mapping[str, str], address: str) -> Viewer | None:
-        """Return who the headers name; None when they name nobody. Raises Refused (401, 429)."""
+        """Return who the headers name; None when they name nobody. Raises Refused (401, 429, 503)."""
         try:
             return await self.authenticate(headers, address)
         except UnauthenticatedError as error:
             raise unauthenticated(error.message) from error
-        except TooManyAttemptsError as error:
+        except (TooManyAttemptsError, IssuerAwayError) as error:
             wait = {"Retry-After": str(ceil(error.retry_after_seconds or 1))}
-            raise Refused(error.message, code=error.code, status=429, headers=wait) from error
+            status = 429 if isinstance(error, TooManyAttemptsError) else 503
+            raise Refused(error.message, code=error.code, status=status, headers=wait) from error
 
     async def text(self, request: OperationRequest, limits: DocumentLimits) -> str:
         """Return the text of the document to run. Raises Refused, 413 when it is too long."""

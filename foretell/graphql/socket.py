@@ -169,7 +169,7 @@ class Socket:
         try:
             viewer = await self.operations.viewer({**self.websocket.headers, **given}, self.session.address)
         except Refused as refused:
-            code = TRY_AGAIN_LATER if refused.status == 429 else FORBIDDEN
+            code = TRY_AGAIN_LATER if refused.status in (429, 503) else FORBIDDEN
             raise Close(code, str(refused)) from refused
         if viewer is None:
             raise Close(FORBIDDEN, NO_CREDENTIAL)

@@ -206,5 +206,28 @@ def _shown(default: object) -> str:
             return "none"
         case bool():
             return f"`{str(default).lower()}`"
+        case tuple():
+            return f"`{', '.join(map(str, default))}`"
         case _:
             return f"`{default}`"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"OIDC_ISSUER": "x"}, "audience, jwks_url, project or project_claim, scopes or scopes_claim"),
+        ({"OIDC_JWKS_URL": "http://keys.example"}, "FORETELL_OIDC_JWKS_URL: must be https://"),
+        ({"OIDC_JWKS_URL": "https://user:password@keys.example"}, "FORETELL_OIDC_JWKS_URL: must be https://"),
+        ({"OIDC_ALGORITHMS": "RS256, HS256"}, "FORETELL_OIDC_ALGORITHMS: "),
+        ({"OIDC_SCOPES": "EVERYTHING"}, "FORETELL_OIDC_SCOPES: "),
+    ],
+)
+def test_an_issuer_is_trusted_with_all_that_it_needs_or_not_at_all(
+    environ: Environ, variables: dict[str, str], said: str
+) -> None:
+    environ(**variables)
+
+    with pytest.raises(SettingsError, match=said) as refused:
+        load_settings()
+
+    assert "password" not in str(refused.value)
