@@ -68,6 +68,8 @@ class InputChecker:
         path = (*DATA, "tabular", "records")
         if not isinstance(records, list):
             raise InvalidInputError("The records are a JSON array of objects.", path=path, constraint="array")
+        if not records:
+            raise InvalidInputError("Give at least one record.", path=path, constraint="minItems: 1")
         if len(records) > MAX_RECORDS:
             message = (
                 f"{len(records)} records are more than the {MAX_RECORDS} of one prediction: use submitBatch."

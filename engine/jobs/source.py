@@ -21,6 +21,7 @@ MAX_ITEMS = 1_000_000
 MAX_LINE = 4 * 1024 * 1024
 MAX_PROBLEMS = 100
 MAX_CHUNK_BYTES = 1024 * 1024
+BOM = b"\xef\xbb\xbf"
 
 # A thread that never waits keeps the event loop from its turns for 5 ms at a time; this one lets it in.
 LINES_PER_BREATH = 100
@@ -110,10 +111,16 @@ def read_items(data: bytes) -> list[Item]:
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[tuple[int, int, bytes]]:
-    """Yields each line without its end, and where it starts and the next one does."""
+    """Yields each line without its end, and where it starts and the next one does.
+
+    A byte order mark at the beginning belongs to no line.
+    """
     at, rest = 0, b""
     for block in blocks:
-        *whole, rest = (rest + block).split(b"\n")
+        joined = rest + block
+        if at == 0 and joined.startswith(BOM):
+            at, joined = len(BOM), joined[len(BOM) :]
+        *whole, rest = joined.split(b"\n")
         for line in whole:
             end = at + len(line) + 1
             yield at, end, line.strip()

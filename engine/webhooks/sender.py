@@ -76,9 +76,12 @@ class Sender:
         self._observer = observer
         self._allowed_hosts = frozenset(allowed_hosts)
         self._client = httpx.AsyncClient(
-            timeout=TIMEOUT_SECONDS,
+            timeout=None,  # noqa: S113 - each attempt has one, as a whole
             follow_redirects=False,
             trust_env=False,
+            # A connection that is kept is found again by its address alone: another name at the same address
+            # would be told over a connection whose certificate is not its own.
+            limits=httpx.Limits(max_keepalive_connections=0),
             headers={"User-Agent": "Foretell"},
         )
 
@@ -122,9 +125,12 @@ class Sender:
     async def _attempt(self, row: WebhookDeliveryRow, secrets: list[str]) -> Attempt:
         body = orjson.dumps(row.payload)
         try:
-            request = await self._request(row.url, body, signed(row.id, body, secrets))
-            response = await self._client.send(request, stream=True)
-            await response.aclose()  # nobody reads what it says
+            async with asyncio.timeout(TIMEOUT_SECONDS):  # httpx's own begins anew with every byte
+                request = await self._request(row.url, body, signed(row.id, body, secrets))
+                response = await self._client.send(request, stream=True)
+                await response.aclose()  # nobody reads what it says
+        except TimeoutError:
+            return Attempt(error=f"There was no answer within {TIMEOUT_SECONDS:.0f} seconds.")
         except ForbiddenAddressError as error:
             return Attempt(error=str(error))
         except (httpx.HTTPError, OSError, ValueError) as error:

@@ -145,6 +145,13 @@ def test_numbers_that_json_does_not_know_are_refused(value: float) -> None:
     assert [each.path and each.path[-1] for each in found] == ["bmi"]
 
 
+def test_no_record_at_all_is_refused() -> None:
+    (found,) = problems(checker(), PredictionData("tabular", {"records": []}))
+
+    assert (found.path, found.constraint) == (RECORDS, "minItems: 1")
+    assert found.message == "Give at least one record."
+
+
 def test_without_a_schema_records_are_objects() -> None:
     checker(None).check(tabular({"anything": [1]}))
 

@@ -38,9 +38,10 @@ def surveyed(data: bytes, check: object = anything, *, block: int = 7, chunk_ite
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 10_000])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"\n \r\n"])
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n", b"\n\n\n"])
-def test_the_parts_hold_every_item_once_and_in_order(block: int, ending: bytes) -> None:
-    data = b"\n".join(line(x) for x in range(7)) + ending
+def test_the_parts_hold_every_item_once_and_in_order(block: int, start: bytes, ending: bytes) -> None:
+    data = start + b"\r\n".join(line(x) for x in range(7)) + ending
 
     found = surveyed(data, block=block)
 

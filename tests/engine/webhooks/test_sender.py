@@ -16,6 +16,7 @@ from db.tables import ProjectRow, WebhookDeliveryRow
 from db.tables.webhooks import webhook_deliveries
 from db.types import now
 from engine.ids import global_id
+from engine.webhooks import sender
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import SCHEDULE, Attempt, Sender, after
 
@@ -113,6 +114,26 @@ async def test_a_receiver_that_fails_for_a_while_gets_the_same_id_again(database
     assert [each.status for each in seen] == ["PENDING", "PENDING", "DELIVERED"]
     assert [each.last_status_code for each in seen] == [500, 302, 200]
     assert len({headers["webhook-id"] for headers in receiver.headers}) == 1
+
+
+async def test_a_receiver_that_answers_byte_by_byte_is_left_in_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "TIMEOUT_SECONDS", 0.2)
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b"H")
+            await asyncio.sleep(0.02)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        row = await add_delivery(database, f"http://127.0.0.1:{port}/")
+        await Sender(database, allowed_hosts=LOCAL).deliver_due()
+
+    found = await read_back(database, row)
+    assert (found.status, found.attempts, found.last_status_code) == ("PENDING", 1, None)
+    assert found.last_error is not None
 
 
 async def test_two_senders_make_one_attempt_between_them(database: Database) -> None:
