@@ -24,7 +24,9 @@ class Client:
         self._url = url.rstrip("/") + "/graphql"
         self._key = key
 
-    def execute(self, document: str, variables: dict[str, Any]) -> Any:
+    def execute(
+        self, document: str, variables: dict[str, Any], *, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> Any:
         """Executes one operation and returns its data.
 
         Raises:
@@ -40,7 +42,7 @@ class Client:
                 self._url,
                 json={"query": document, "variables": variables},
                 headers=headers if self._key else {**headers, "authorization": ""},
-                timeout=TIMEOUT_SECONDS,
+                timeout=timeout_seconds,
             )
             answer = response.json()
         except httpx.TransportError as error:

@@ -20,6 +20,7 @@ from foretell.client import Client, rebased
 
 BLOCK = 1024 * 1024
 PUT_SECONDS = 600
+CHECK_SECONDS = 600  # a million lines, on a machine that has other things to do
 
 CREATE_UPLOAD = """
 mutation CreateUpload($input: CreateUploadInput!) {
@@ -82,7 +83,8 @@ def submit(
     source = {"model": {"name": model}, "source": {"uploadId": upload_id}, "priority": priority}
     given = {name: value for name, value in optional.items() if value is not None}
     with Console(stderr=True).status("Every line is checked …"):
-        payload = client.execute(SUBMIT, {"input": source | given})["submitBatch"]
+        asked = {"input": source | given}
+        payload = client.execute(SUBMIT, asked, timeout_seconds=CHECK_SECONDS)["submitBatch"]
     _raise_all(payload["errors"])
     job = payload["job"]
     note(f"{job['counts']['total']} items")

@@ -1,6 +1,10 @@
-"""Jobs whose processes are killed: nothing is lost, nothing is stored or billed twice."""
+"""Jobs whose processes are killed: nothing is lost, nothing is stored or billed twice.
+
+`JOB_KILLS=20` kills twenty times in each test, in the midst of a larger job.
+"""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,12 +16,12 @@ from tests.services import free_port, missing, new_postgres_database, redis_url
 from tests.system.batches import all_agree, submit, sums, until_ended, until_some_succeeded
 from tests.system.processes import serving
 
-ITEMS = 20_000
-KILLS = 4
+KILLS = int(os.environ.get("JOB_KILLS", "4"))
+ITEMS = 5_000 * max(4, KILLS)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(60 * KILLS)
 async def test_one_process_is_killed_again_and_again_and_the_job_goes_on(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/foretell.db"
     environment = {"FORETELL_DATABASE_URL": url, "FORETELL_DATA_DIRECTORY": str(tmp_path / "data")}
@@ -43,7 +47,7 @@ async def test_one_process_is_killed_again_and_again_and_the_job_goes_on(tmp_pat
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.postgres
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(60 * KILLS)
 async def test_one_of_two_processes_is_killed_again_and_again_and_the_other_goes_on(tmp_path: Path) -> None:
     redis = await redis_url()
     with new_postgres_database() as url:
@@ -97,7 +101,7 @@ async def own_redis(directory: Path, port: int) -> AsyncIterator[asyncio.subproc
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.postgres
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(60 * KILLS)
 async def test_redis_is_killed_in_the_middle_of_a_job(tmp_path: Path) -> None:
     redis_port = free_port()
     with new_postgres_database() as url:
