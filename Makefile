@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check schema bench format lock clean
+.PHONY: help serve test check schema bench format lock protocol clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,11 +42,17 @@ format: $(VENV)/dev.stamp ## Format the code and fix what the linter can
 # Hashes for every platform, no registry hosts: the locks hold wherever packages come from.
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links
+EXTRAS := --extra cluster --extra grpc --extra otel
 lock: $(VENV)/build.stamp ## Compile requirements/*.txt from pyproject.toml; ARGS=--upgrade for new versions
 	$(COMPILE) --group pyproject.toml:build -o requirements/build.txt $(ARGS)
-	$(COMPILE) pyproject.toml --extra cluster --extra otel -c requirements/build.txt -o requirements/run.txt $(ARGS)
-	$(COMPILE) pyproject.toml --extra cluster --extra otel --group dev -c requirements/build.txt -c requirements/run.txt \
+	$(COMPILE) pyproject.toml $(EXTRAS) -c requirements/build.txt -o requirements/run.txt $(ARGS)
+	$(COMPILE) pyproject.toml $(EXTRAS) --group dev -c requirements/build.txt -c requirements/run.txt \
 		-o requirements/dev.txt $(ARGS)
+
+PROTOCOL := engine/backends/oip/protocol
+protocol: $(VENV)/dev.stamp ## Write the messages of the Open Inference Protocol after a change of its .proto
+	@$(BIN)/python -m grpc_tools.protoc -I $(PROTOCOL) --python_out=$(PROTOCOL) --pyi_out=$(PROTOCOL) \
+		$(PROTOCOL)/open_inference.proto
 
 clean: ## Remove .venv and every cache; databases stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -27,6 +27,7 @@ from pydantic import (
 
 from db.types import storable
 from engine.backends.configs import ConfigPart, first_problem
+from engine.backends.oip.config import OpenInferenceConfig
 from engine.backends.openai.config import OpenAIConfig
 from engine.errors import DefinitionError
 from engine.money import to_nanos
@@ -99,10 +100,8 @@ class BackendDefinition(BaseModel):
             ValidationError: the kind can not be told this.
         """
         told = self.model_dump(exclude={"kind"}, exclude_none=True)
-        form = CONFIGS.get(self.kind)
-        if form is None:
-            return told
-        return form.model_validate(told).model_dump(by_alias=True, exclude_unset=True)
+        form = CONFIGS[self.kind].model_validate(told)
+        return form.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class OnnxConfig(ConfigPart):
@@ -115,6 +114,7 @@ class OnnxConfig(ConfigPart):
 CONFIGS: dict[BackendKind, type[ConfigPart]] = {
     BackendKind.ONNX: OnnxConfig,
     BackendKind.OPENAI: OpenAIConfig,
+    BackendKind.OPEN_INFERENCE: OpenInferenceConfig,
 }
 
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from pydantic.alias_generators import to_camel
 
 from engine.backends.base import VersionSpec
+from engine.backends.configs import ConfigPart
+from engine.backends.oip.config import OpenInferenceConfig
 from engine.backends.openai.config import OpenAIConfig
 from engine.backends.tabular import TabularCodec
 from engine.definitions import VersionDefinition
@@ -63,9 +66,17 @@ def check_backend(kind: BackendKind, config: Mapping[str, Any], servers: ModelSe
     """
     path = (*INPUT, "backend", MEMBERS[kind])
     if kind is BackendKind.OPENAI:
-        told = {name: value for name, value in config.items() if name != "kind"}
-        openai = in_form(OpenAIConfig, told, path)
+        openai = in_form(OpenAIConfig, _of_form(OpenAIConfig, config), path)
         servers.check("openai", "baseUrl", openai.base_url, openai.api_key_env)
+    elif kind is BackendKind.OPEN_INFERENCE:
+        inference = in_form(OpenInferenceConfig, _of_form(OpenInferenceConfig, config), path)
+        servers.check("openInference", "url", inference.url, inference.api_key_env)
+
+
+def _of_form(form: type[ConfigPart], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a config, by the names of the file or those of a stored one, says to a kind of backend."""
+    names = {name for field in form.model_fields for name in (field, to_camel(field))}
+    return {name: value for name, value in config.items() if name in names}
 
 
 def _check_object(value: Any, name: str) -> None:

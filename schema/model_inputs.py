@@ -4,93 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import strawberry
 
 from engine.values import NewVersion
-from schema.enums import BackendKind, ModelTask
+from schema.backend_inputs import BackendInput, told
+from schema.enums import ModelTask
 from schema.models import ModelRefInput, ModelVersionRefInput
-from schema.scalars import JSON, URL
-from schema.types import enum_type, given, input_type, one_of_type
+from schema.scalars import JSON
+from schema.types import given, input_type
 
 INPUT = ("input",)
-
-
-def told(**values: Any) -> dict[str, Any]:
-    """Returns what a client gave; what it left out, or gave null for, is left out."""
-    return {name: value for name, value in values.items() if given(value) is not None}
-
-
-@enum_type
-class TextApi(StrEnum):
-    """Which of OpenAI's two ways to generate text a server is asked in."""
-
-    CHAT = "CHAT"
-    COMPLETIONS = "COMPLETIONS"
-
-
-@enum_type
-class MaxTokensField(StrEnum):
-    """What a server calls the most tokens that it may write."""
-
-    MAX_TOKENS = "MAX_TOKENS"
-    MAX_COMPLETION_TOKENS = "MAX_COMPLETION_TOKENS"
-
-
-@input_type
-class OpenAIBackendInput:
-    """A model of a server that speaks OpenAI's API. The operator says which servers may be named."""
-
-    base_url: URL = strawberry.field(
-        description="Where the API begins, with its version: `https://api.openai.com/v1`."
-    )
-    model: str = strawberry.field(description="The server's name for the model; 1 to 200 characters.")
-    api_key_env: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The name of the operator's variable that holds the key; none where it takes no key.",
-    )
-    api: TextApi = strawberry.field(default=TextApi.CHAT, description="How it is asked for text.")
-    max_tokens_field: MaxTokensField = strawberry.field(
-        default=MaxTokensField.MAX_TOKENS,
-        description="How it calls the number of tokens; new models of OpenAI's take MAX_COMPLETION_TOKENS.",
-    )
-    stream_usage: bool = strawberry.field(
-        default=True, description="Whether to ask for the usage with the stream."
-    )
-    timeout_ms: int | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="How long one prediction may take in all: 1 to 86400000; 600000 if left out.",
-    )
-
-    def value(self) -> dict[str, Any]:
-        """Returns the backend as the registry file has it."""
-        timeout = given(self.timeout_ms)
-        return told(
-            kind=BackendKind.OPENAI,
-            base_url=str(self.base_url),
-            model=self.model,
-            api_key_env=self.api_key_env,
-            api=self.api.lower(),
-            max_tokens_field=self.max_tokens_field.lower(),
-            stream_usage=self.stream_usage,
-            timeouts=None if timeout is None else {"total": timeout / 1000},
-        )
-
-
-@one_of_type
-class BackendInput:
-    """What serves a version: exactly one of these."""
-
-    openai: strawberry.Maybe[OpenAIBackendInput] = strawberry.field(
-        description="For TEXT_GENERATION and EMBEDDING."
-    )
-
-    def value(self) -> dict[str, Any]:
-        """Returns the backend as the registry file has it."""
-        assert self.openai is not None  # graphql-core has made sure that one is given
-        return self.openai.value.value()
 
 
 @input_type

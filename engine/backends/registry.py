@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 
 from engine.backends.base import Backend, VersionSpec
 from engine.backends.generation import GenerationBackend
+from engine.backends.oip.backend import OpenInferenceBackend
 from engine.backends.onnx import OnnxBackend
 from engine.values import BackendKind
 
@@ -26,7 +27,13 @@ def openai_backend(spec: VersionSpec, executor: Executor) -> Backend:
     return OpenAIBackend(spec, executor)
 
 
+def open_inference_backend(spec: VersionSpec, executor: Executor) -> Backend:
+    """Returns the backend for a server that speaks the Open Inference Protocol."""
+    return OpenInferenceBackend(spec, executor)
+
+
 BACKENDS: dict[BackendKind, Callable[[VersionSpec, Executor], Backend]] = {
     BackendKind.ONNX: onnx_backend,
     BackendKind.OPENAI: openai_backend,
+    BackendKind.OPEN_INFERENCE: open_inference_backend,
 }

@@ -232,7 +232,9 @@ def told(name: str = "told", **version: Any) -> ModelDefinition:
         versions=[
             VersionDefinition(
                 version="1",
-                backend=BackendDefinition(kind=KIND),
+                backend=BackendDefinition.model_validate(
+                    {"kind": KIND, "url": "http://told", "model": "told"}
+                ),
                 input_schema=number_schema(["x"]),
                 price=PRICE,
                 **version,

@@ -22,6 +22,7 @@ from tests.schema.registering import (
     run,
     version_at,
 )
+from tests.servers.open_inference import OpenInferenceServer
 
 
 async def test_a_version_loads_answers_and_is_retired(open_graph: Graph, server: str) -> None:
@@ -244,3 +245,35 @@ async def test_a_price_holds_from_its_time_on_and_changes_no_history(open_graph:
     assert dated["modelVersion"]["price"] == {"perPrediction": "2"}
     assert [each["perPrediction"] for each in dated["modelVersion"]["prices"]] == ["1", "2", "4"]
     assert (error["code"], error["path"]) == ("INVALID_INPUT", ["input", "price", "validFrom"])
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "GRPC"])
+async def test_a_version_behind_an_inference_server_is_served_with_the_tensors_that_it_tells(
+    database: Database, sqlite_url: str, tmp_path: Path, protocol: str
+) -> None:
+    async with OpenInferenceServer().serving() as server:
+        url = server.grpc_url if protocol == "GRPC" else server.url
+        backend = {"openInference": {"url": url, "model": "double", "protocol": protocol, "timeoutMs": 5000}}
+        settings = {"model_servers": [url], "data_directory": tmp_path}
+        async with opened_graph(database, sqlite_url, **settings) as graph:
+            caller = await graph.caller()
+            await register(graph, caller, task="TENSOR")
+            made = await create(graph, caller, backend)
+            ready = await ended_loading(graph, caller, made["id"])
+            tensor = {"name": "once", "datatype": "FP32", "shape": [1, 2], "values": {"json": [1, 2]}}
+            data = {"tensor": {"tensors": [tensor]}}
+            answered = await predict(graph, caller, data=data)
+            error = await refused(
+                graph,
+                caller,
+                "createModelVersion",
+                model={"name": "mine"},
+                version="2",
+                backend={"openInference": {"url": "http://127.0.0.1:9", "model": "double"}},
+            )
+
+    assert (ready["status"], ready["backend"]) == ("READY", "OPEN_INFERENCE")
+    assert ready["inputs"] == [{"name": "once", "datatype": "FP32", "shape": [-1, 2]}]
+    assert ready["outputs"] == [{"name": "twice"}]
+    assert answered["prediction"]["status"] == "SUCCEEDED"
+    assert (error["code"], error["path"]) == ("INVALID_INPUT", ["input", "backend", "openInference", "url"])

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from engine.backends.openai.errors import UnreadableError
+from engine.backends.failures import UnreadableError
 from engine.backends.openai.reply import usage_in
 from engine.values import Usage
 

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Mapping
-from email.utils import mktime_tz, parsedate_tz
-
 import openai
 
+from engine.backends.failures import StalledError, UnreadableError, after_colon, retry_after
 from engine.errors import ContentFilteredError, ModelError, ProcessingError, ThrottledError
 
-MAX_MESSAGE = 500
-MAX_RETRY_AFTER_SECONDS = 3600.0
-
-# What looks like a credential, or like the name of the account that pays, in a server's message.
-SECRETS = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|hf|key|org|proj)[-_][\w*.…-]{4,}|\bBearer\s+\S+|\beyJ[\w-]+\.[\w.-]+",
-    re.IGNORECASE,
-)
 FILTERED = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation")
 BROKE = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 RETRYABLE_STATUSES = (408, 409, 425, 429)
-
-
-class StalledError(ModelError):
-    """The model server did not answer in time."""
-
-    retryable = True
-
-
-class UnreadableError(ModelError):
-    """The model server gave an answer that can not be read."""
-
-    retryable = True
 
 
 class Translator:
@@ -83,33 +59,8 @@ class Translator:
         return ModelError(message, retryable=error.type != "invalid_request_error")
 
     def _told(self, body: object) -> str:
-        """Returns what the server says, after a colon and without secrets; nothing for a page of HTML."""
         message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
-        if not isinstance(message, str) or not message.strip() or "<" in message:
-            return ""
-        return f": {self._scrubbed(message)}"
-
-    def _scrubbed(self, message: str) -> str:
-        if self._key:
-            message = message.replace(self._key, "***")
-        message = " ".join(SECRETS.sub("***", message).split())
-        message = "".join(character for character in message if character.isprintable())
-        return message[:MAX_MESSAGE].rstrip(" .")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds that a server asks to wait (RFC 9110, 10.2.3), at most an hour, or None."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "")
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            date = parsedate_tz(value)
-            if date is None:
-                continue
-            seconds = mktime_tz(date) - time.time()
-        return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)  # in this order NaN becomes 0
-    return None
+        return after_colon(message, self._key)
 
 
 def _of_connection(error: openai.APIConnectionError) -> ProcessingError:

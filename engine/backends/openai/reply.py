@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from engine.backends.base import CUT
+from engine.backends.failures import UnreadableError
 from engine.backends.openai.config import Timeouts
-from engine.backends.openai.errors import Translator, UnreadableError
+from engine.backends.openai.errors import Translator
 from engine.errors import ModelError, ProcessingError
 from engine.text import storable
 from engine.values import FinishReason, Usage, UsageSource

@@ -15,7 +15,7 @@ from engine import tracing
 from engine.backends.openai.config import OpenAIConfig
 from engine.backends.openai.errors import Translator
 from engine.backends.openai.reply import Reply
-from engine.backends.openai.retries import RetryBudget, retrying
+from engine.backends.retries import RetryBudget, retrying
 
 CHECK_SECONDS = 10.0
 NO_KEY = "none"  # a server that takes no key does not look at it

@@ -16,9 +16,12 @@ from engine.backends.generation import GenerationBackend
 from engine.backends.onnx import OnnxBackend
 from engine.values import ModelTask, PredictionData
 from tests.engine import onnx_files
+from tests.engine.backends.inferences import WAYS, spec_for
+from tests.engine.backends.inferences import opened as opened_inference
 from tests.engine.backends.upstreams import openai_spec, opened_openai
 from tests.engine.specs import embedded_spec, examples, regression_spec, tabular, tensors, text
 from tests.engine.text_files import parrot
+from tests.servers.open_inference import OpenInferenceServer
 from tests.servers.openai_compatible import served_elsewhere
 from tests.servers.script import model
 
@@ -75,6 +78,18 @@ async def _vectors(folder: Path) -> AsyncIterator[Backend]:
             yield backend
 
 
+def _inferring(model: str, task: ModelTask, way: str) -> Open:
+    @asynccontextmanager
+    async def open_there(folder: Path) -> AsyncIterator[Backend]:
+        async with (
+            OpenInferenceServer().serving() as server,
+            opened_inference(spec_for(server, model, task, **WAYS[way])) as backend,
+        ):
+            yield backend
+
+    return open_there
+
+
 def _embedded(name: str) -> Open:
     return lambda folder: opened_onnx(embedded_spec(name))
 
@@ -111,6 +126,23 @@ CASES = [
         "openai embeddings",
         _vectors,
         [PredictionData("embedding", {"texts": ["?" * length]}) for length in (1, 2, 3)],
+    ),
+    *(
+        Case(
+            f"open inference tabular, {way}",
+            _inferring("sum", ModelTask.TABULAR_REGRESSION, way),
+            [tabular({"a": a, "b": 1}) for a in range(4)],
+            refused=tabular({"a": -1, "b": 1}),
+        )
+        for way in WAYS
+    ),
+    *(
+        Case(
+            f"open inference tensors, {way}",
+            _inferring("double", ModelTask.TENSOR, way),
+            [tensors(once=[[a, 1]]) for a in range(4)],
+        )
+        for way in WAYS
     ),
     Case(
         "onnx lookup",

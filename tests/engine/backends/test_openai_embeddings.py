@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from engine.backends.failures import UnreadableError
 from engine.backends.openai.embeddings import read_embeddings
-from engine.backends.openai.errors import UnreadableError
 from engine.errors import ModelError
 from engine.values import ModelTask, PredictionData, Usage, UsageSource
 from tests.engine.backends.upstreams import asked, openai_spec, opened_openai

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity import Future, RetryCallState
 
-from engine.backends.openai.errors import MAX_RETRY_AFTER_SECONDS, StalledError, retry_after
-from engine.backends.openai.retries import (
+from engine.backends.failures import MAX_RETRY_AFTER_SECONDS, StalledError, retry_after
+from engine.backends.retries import (
     MAX_CALLS,
     RetryBudget,
     is_worth_retrying,

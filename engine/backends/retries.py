@@ -6,7 +6,7 @@ import random
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from engine.backends.openai.errors import StalledError
+from engine.backends.failures import StalledError
 from engine.errors import ProcessingError
 
 MAX_CALLS = 3
