@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,7 +34,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
-SCREENSHOTS = "FORETELL_TEST_SCREENSHOTS"
 AXE = Path(__file__).parent / "accessibility"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -114,12 +112,6 @@ def _prediction(project_id: str, key_id: str, model: Any, number: int) -> Predic
 def visits(browser: Browser) -> Iterator[Visits]:
     with visiting(browser, viewport=DESKTOP) as reader:
         yield reader
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where screenshots go: somewhere to look at them when FORETELL_TEST_SCREENSHOTS names it."""
-    return Path(os.environ.get(SCREENSHOTS, tmp_path))
 
 
 def give_key(page: Page, key: str) -> None:

@@ -2,78 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+from playwright.sync_api import WebSocket, expect
 from starlette.applications import Starlette
 
 from foretell import graphiql
-from foretell.app import create_app
 from foretell.graphql import GraphQLEndpoint
-from foretell.lifespan import first_secret, open_database, prepare
-from foretell.settings import Settings
-from tests.clients.browsing import Visits, visiting
+from tests.clients.browsing import Visits
+from tests.clients.graphiql_page import Site, answer, give_key, key_field, operation, run, tabs, write
 from tests.clients.serving import serving_apart
 from tests.foretell import graphql_service
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-# The classes of what is in front of an element, at points every 10 pixels.
-LIES_OVER = """(element) => {
-  const box = element.getBoundingClientRect();
-  const over = new Set();
-  for (let x = box.left + 5; x < box.right; x += 10)
-    for (let y = box.top + 5; y < box.bottom; y += 10)
-      for (const found of document.elementsFromPoint(x, y)) {
-        if (element.contains(found)) break;
-        over.add(found.className);
-      }
-  return [...over];
-}"""
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 800}
-SCREENSHOTS = "FORETELL_TEST_SCREENSHOTS"
-
-
-@dataclass(frozen=True)
-class Site:
-    """A served Foretell, and a key it lets in."""
-
-    url: str
-    key: str
-
-    @property
-    def page(self) -> str:
-        return f"{self.url}/graphql"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The real application, on an empty SQLite file."""
-    folder = tmp_path_factory.mktemp("foretell")
-    settings = Settings(database_url=f"sqlite:///{folder}/foretell.db", data_directory=folder)
-    with ThreadPoolExecutor(1) as threads:  # Playwright's loop runs in this one
-        key = threads.submit(asyncio.run, _first_key(settings)).result()
-    with serving_apart(create_app(settings)) as url:
-        yield Site(url, key)
-
-
-async def _first_key(settings: Settings) -> str:
-    database = open_database(settings)
-    await prepare(settings, database)
-    secret = await first_secret(database)
-    await database.close()
-    assert secret is not None
-    return secret
 
 
 @pytest.fixture(scope="module")
@@ -89,52 +35,6 @@ def streams() -> Iterator[Site]:
     app = Starlette(routes=[*endpoint.routes("/graphql"), *graphiql.router.routes])
     with serving_apart(app, lifespan=False) as url:
         yield Site(url, graphql_service.KEY)
-
-
-@pytest.fixture
-def visits(browser: Browser) -> Iterator[Visits]:
-    with visiting(browser, viewport=DESKTOP) as reader:
-        yield reader
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where screenshots go: somewhere to look at them when FORETELL_TEST_SCREENSHOTS names it."""
-    return Path(os.environ.get(SCREENSHOTS, tmp_path))
-
-
-def key_field(page: Page) -> Locator:
-    return page.get_by_label("API key")
-
-
-def give_key(page: Page, key: str) -> None:
-    key_field(page).fill(key)
-    key_field(page).press("Enter")
-    expect(page.get_by_role("status")).to_have_text("Key accepted")
-
-
-def operation(page: Page) -> Locator:
-    return page.locator(".graphiql-query-editor .view-lines")
-
-
-def answer(page: Page) -> Locator:
-    return page.locator(".graphiql-response .view-lines")
-
-
-def write(page: Page, text: str) -> None:
-    """Writes an operation in the place of the one that is there."""
-    operation(page).click()
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.press("Delete")  # written over a selection, a bracket would go around it
-    page.keyboard.insert_text(text)
-
-
-def tabs(page: Page) -> Locator:
-    return page.locator(".graphiql-tab-button")
-
-
-def run(page: Page) -> None:
-    page.get_by_role("button", name="Execute query").click()
 
 
 def test_the_page_needs_nothing_from_another_host(site: Site, visits: Visits) -> None:
@@ -319,6 +219,24 @@ def test_the_editor_searches_and_has_a_menu_under_the_policy(site: Site, visits:
     expect(page.locator(".monaco-menu")).to_contain_text("Run Operation")
 
 
+def test_variables_are_checked_as_the_server_takes_them(site: Site, visits: Visits) -> None:
+    page = visits.open(site.page)
+    give_key(page, site.key)
+    tabs(page).get_by_text("Predict", exact=True).click()
+    variables = page.locator(".graphiql-editor-tool .view-lines").first
+    expect(variables).to_contain_text("breast-cancer")
+    variables.click()
+    page.keyboard.press("ControlOrMeta+Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.insert_text('"unknown": 1,')
+
+    page.locator(".squiggly-error").first.wait_for()
+
+    expect(page.locator(".squiggly-error")).to_have_count(1)  # the rest is right: defaults, and any JSON
+    page.locator(".graphiql-editor-tool").get_by_text("unknown").first.hover()
+    expect(page.locator(".monaco-hover:not(.hidden)")).to_contain_text("not allowed")
+
+
 def test_prettify_sets_the_operation_and_its_variables_in_order(site: Site, visits: Visits) -> None:
     page = visits.open(site.page)
     write(page, "query Q($id:ID!){node(id:$id){id}}")
@@ -329,69 +247,3 @@ def test_prettify_sets_the_operation_and_its_variables_in_order(site: Site, visi
 
     expect(operation(page)).to_contain_text("query Q($id: ID!) {")
     expect(page.locator(".graphiql-editor-tool .view-lines").first).to_contain_text('"id": 1')
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_system_in_light_and_dark(
-    site: Site, visits: Visits, shots: Path, scheme: str
-) -> None:
-    page = visits.open("about:blank")
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    page.goto(site.page)
-    give_key(page, site.key)
-    run(page)
-    expect(answer(page)).to_contain_text("totalCount")
-
-    grounds = [
-        brightness(page, selector) for selector in ("body", ".graphiql-container", ".graphiql-editors")
-    ]
-    inks = [
-        brightness(page, selector, "color") for selector in (".foretell-name", ".graphiql-response .mtk1")
-    ]
-
-    page.screenshot(path=shots / f"desktop-{scheme}.png")
-    if scheme == "light":
-        assert min(grounds) > 200
-        assert max(inks) < 120
-    else:
-        assert max(grounds) < 80
-        assert min(inks) > 160
-
-
-def test_the_theme_of_the_settings_stands_over_the_system(site: Site, visits: Visits) -> None:
-    page = visits.open(site.page)
-    assert brightness(page, "body") > 200
-
-    page.get_by_role("button", name="Open settings dialog").click()
-    page.get_by_role("button", name="Dark", exact=True).click()
-
-    assert brightness(page, "body") < 80
-    assert brightness(page, ".graphiql-editors") < 80
-
-
-def brightness(page: Page, selector: str, prop: str = "background-color") -> float:
-    """The mean of red, green and blue, 0 to 255."""
-    colour = page.locator(selector).first.evaluate("(e, p) => getComputedStyle(e).getPropertyValue(p)", prop)
-    return sum(float(part) for part in re.findall(r"[\d.]+", colour)[:3]) / 3
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_everything_is_within_reach(
-    browser: Browser, site: Site, shots: Path, scheme: str
-) -> None:
-    with visiting(browser, viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=scheme) as visits:
-        page = visits.open(site.page)
-        expect(page.get_by_role("status")).to_contain_text("foretell keys create")
-        page.screenshot(path=shots / f"phone-{scheme}-first.png")
-        give_key(page, site.key)
-        page.get_by_role("button", name="Execute query").tap()
-        expect(answer(page)).to_contain_text("totalCount")
-
-        page.screenshot(path=shots / f"phone-{scheme}.png")
-        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-        for part in (".graphiql-query-editor", ".graphiql-response", ".foretell-key"):
-            expect(page.locator(part)).to_be_in_viewport(ratio=1)
-        page.get_by_role("button", name="Show Documentation Explorer").tap()
-        expect(page.locator(".graphiql-doc-explorer")).to_be_in_viewport()
-        assert page.locator(".graphiql-plugin").evaluate(LIES_OVER) == []
-        page.screenshot(path=shots / f"phone-{scheme}-docs.png")

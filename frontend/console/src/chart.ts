@@ -62,7 +62,7 @@ export class Chart {
       },
       axes: [
         { ...axis, grid: { show: false }, values: (_, places) => places.map(label), space: 56, size: 30 },
-        { ...axis, values: (_, values) => values.map(format), size: 56 },
+        { ...axis, values: (_, values) => values.map(format), size: (_, labels) => widthOf(labels) },
       ],
       series: [{}, ...order.map((number) => ({ paths: BARS, fill: colour(`series-${number}`), width: 0, points: { show: false } }))],
     };
@@ -72,6 +72,10 @@ export class Chart {
     if (this.plot && this.place.clientWidth) this.plot.setSize({ width: this.place.clientWidth, height: HEIGHT });
   }
 }
+
+/** The room for labels of this length, in pixels of a font of 12. */
+const widthOf = (labels: string[] | null): number =>
+  Math.max(56, 20 + 7.5 * Math.max(0, ...(labels ?? []).map((label) => label.length)));
 
 /** The top of each series when it stands on those before it. */
 function stacked(series: Series[]): number[][] {

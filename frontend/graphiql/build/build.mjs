@@ -14,6 +14,7 @@ import { build } from "esbuild";
 
 import { licenceText, packagesOf } from "./licences.mjs";
 import { monaco, REWRITTEN } from "./monaco.mjs";
+import { variables } from "./variables.mjs";
 
 const HERE = dirname(dirname(fileURLToPath(import.meta.url)));
 const TARGET = resolve(process.argv[2] ?? join(HERE, "../../foretell/static/graphiql"));
@@ -51,7 +52,8 @@ function one(names, pattern) {
 async function buildWorkers() {
   const results = {};
   for (const [label, entry] of Object.entries(WORKERS)) {
-    results[label] = await build({ ...COMMON, entryPoints: { [`${label}.worker`]: entry }, format: "iife" });
+    const entryPoints = { [`${label}.worker`]: entry };
+    results[label] = await build({ ...COMMON, entryPoints, format: "iife", plugins: [variables] });
   }
   return results;
 }

@@ -9,6 +9,7 @@ import { EXAMPLES } from "./examples";
 import { connect } from "./fetcher";
 import { type Access, KeyBar } from "./KeyBar";
 import { type KeyChoice, loadKey, storeKey } from "./key";
+import { SCALARS } from "./scalars";
 
 const EXPLORER = explorerPlugin({});
 const PLUGINS = [HISTORY_PLUGIN, { ...EXPLORER, title: "Explorer" }];
@@ -34,6 +35,7 @@ export function App({ endpoint }: { endpoint: URL }) {
         fetcher={connection.fetcher}
         plugins={PLUGINS}
         defaultTabs={EXAMPLES}
+        customScalarSchemas={SCALARS}
         defaultEditorToolsVisibility="variables"
         inputValueDeprecation
         schemaDescription
