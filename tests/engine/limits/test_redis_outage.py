@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from engine.limits.base import BucketsAwayError, Demand, Limit
 from engine.limits.guarded import GuardedBuckets
 from engine.limits.redis import RedisBuckets
 from engine.standing import LimitScope, RateLimitKind
-from tests.services import free_port, missing
+from tests.own_redis import OwnRedis
 
 pytestmark = pytest.mark.redis
-
-
-class OwnRedis:
-    """A Redis of the test's own, to be killed and held."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._folder = folder
-
-    @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Runs it, and kills it."""
-        program = shutil.which("redis-server")
-        if program is None:
-            missing("not installed: redis-server")
-        options = ["--port", str(self.port), "--dir", str(self._folder), "--save", ""]
-        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-        try:
-            self._until_it_answers()
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-    def _until_it_answers(self) -> None:
-        with Redis(port=self.port) as client:
-            for _ in range(200):
-                try:
-                    client.ping()
-                except RedisError:
-                    subprocess.run(["sleep", "0.05"], check=True)
-                else:
-                    return
 
 
 @pytest.fixture
