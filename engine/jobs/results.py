@@ -66,10 +66,17 @@ class Results:
             self._bus.announce(f"job:{job.id}", job.sequence + len(rows))
 
     async def give_back(self, row: ChunkRow, wait_seconds: float) -> None:
-        """Makes a chunk that could not run pending again, after a while."""
+        """Makes a chunk that could not run pending again, after a while; one of a job that ends, canceled."""
         not_before = now() + timedelta(seconds=wait_seconds)
         async with self._database.write() as connection:
-            await queries.hand_back(connection, row, not_before)
+            job = await job_queries.lock(connection, row.job_id)
+            if job.status != JobStatus.CANCELING:
+                await queries.hand_back(connection, row, not_before)
+                return
+            if await queries.finish(connection, row, "canceled"):
+                changes = {"canceled": job.canceled + row.items_left}
+                await close_chunks(connection, job, 1, changes, now(), job.ends_as)
+        self._bus.announce(f"job:{job.id}", job.sequence)
 
 
 async def _store(

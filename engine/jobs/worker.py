@@ -42,6 +42,8 @@ KNOWN_JOBS = 500
 POISONOUS = "The process that ran it ended, several times: it may be this item, or one of its neighbours."
 
 T = TypeVar("T")
+Begun = tuple[ChunkRow, JobRow, str]
+"""A chunk that was begun, its job, and the status the job had."""
 
 
 class Worker:
@@ -75,14 +77,12 @@ class Worker:
         Raises:
             DatabaseUnavailableError: the chunk stays as it is, and will be offered again.
         """
-        async with self._database.write() as connection:
-            begun = await queries.start(connection, chunk_id, self.owner)
+        begun = await self._start(chunk_id)
         if begun is None:
             return
-        row, status = begun
-        self.jobs[chunk_id] = row.job_id
+        row, job, status = begun
+        self.jobs[chunk_id] = job.id
         try:
-            job = await self._job(row.job_id)
             with (
                 log_ids.named(request_id=job.request_id, job_id=job.id),
                 tracing.span("chunk", Kind.CONSUMER, _about(row), job.traceparent),
@@ -90,6 +90,25 @@ class Worker:
                 await self._run(row, job, status)
         finally:
             del self.jobs[chunk_id]
+
+    async def _start(self, chunk_id: int) -> Begun | None:
+        """Begins a chunk; cancelled meanwhile, it gives it back, if it was begun all the same."""
+        starting = asyncio.ensure_future(self._started(chunk_id))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            if not starting.exception() and (begun := starting.result()):
+                await uncancelled(self._cut(begun[0], None))
+            raise
+
+    async def _started(self, chunk_id: int) -> Begun | None:
+        async with self._database.write() as connection:
+            begun = await queries.start(connection, chunk_id, self.owner)
+        if begun is None:
+            return None
+        row, status = begun
+        return row, await self._job(row.job_id), status
 
     async def _run(self, row: ChunkRow, job: JobRow, status: str) -> None:
         chunk: Chunk | None = None
