@@ -29,6 +29,7 @@ class Action(StrEnum):
     MODEL_UPDATED = "model.updated"
     PRICE_SET = "model_version.price_set"
     PROJECT_CREATED = "project.created"
+    TIER_SET = "project.tier_set"
     ALIAS_MOVED = "model_alias.moved"
     SESSION_BEGUN = "session.begun"
     SESSION_ENDED = "session.ended"

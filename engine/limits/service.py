@@ -34,7 +34,8 @@ class Reservation:
 class Limits:
     """The rate limits of all projects, as far as this process shares them with others."""
 
-    def __init__(self, projects: Projects, buckets: Buckets) -> None:
+    def __init__(self, projects: Projects, buckets: Buckets, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        self._lease_seconds = lease_seconds
         self._projects = projects
         self._buckets = buckets
         self._held: dict[str, Reservation] = {}
@@ -110,7 +111,7 @@ class Limits:
     async def run(self) -> None:
         """Keeps the places of what runs, until it is cancelled."""
         while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
+            await asyncio.sleep(self._lease_seconds / 3)
             places = [
                 (demand.limit.key, reservation.holder)
                 for reservation in self._held.values()

@@ -9,6 +9,7 @@ import typer
 
 from db.queries import keys as queries
 from db.queries import retention as retention_queries
+from engine.audit import OPERATOR, Action, note
 from engine.keys import Keys
 from engine.standing import USUAL_TIER
 from foretell.cli.failures import CommandError
@@ -86,6 +87,8 @@ async def _tier(name: str, tier: str) -> None:
         owner = await project_named(database, name)
         async with database.write() as connection:
             await queries.change_tier(connection, owner.id, tier)
+            details = {"tier": tier, "before": owner.tier}
+            await note(connection, OPERATOR, Action.TIER_SET, name, project_id=owner.id, details=details)
     typer.echo(f"{name} has the limits of the tier {tier}.")
 
 
