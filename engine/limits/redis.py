@@ -7,6 +7,7 @@ bucket at a time and give nothing back, so that several scopes could not be take
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from engine.limits.base import Demand, Problem, Taken
@@ -86,9 +87,10 @@ class RedisBuckets:
         return Taken(demands, [float(each) for each in left], int(refused) - 1 if refused else None, self)
 
     async def renew(self, places: Sequence[tuple[str, str]]) -> None:
-        """See `Buckets`; each place is asked for by itself, because a cluster has them apart."""
-        for key, holder in places:
-            await self._line.run(RENEW, [self._key(key)], [self._lease, holder])
+        """See `Buckets`; each place is renewed by itself, because a cluster has them apart."""
+        await asyncio.gather(
+            *(self._line.run(RENEW, [self._key(key)], [self._lease, holder]) for key, holder in places)
+        )
 
     async def problem(self) -> Problem | None:
         """See `Buckets`."""
