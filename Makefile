@@ -49,10 +49,9 @@ lock: $(VENV)/build.stamp ## Compile requirements/*.txt from pyproject.toml; ARG
 	$(COMPILE) pyproject.toml $(EXTRAS) --group dev -c requirements/build.txt -c requirements/run.txt \
 		-o requirements/dev.txt $(ARGS)
 
-PROTOCOL := engine/backends/oip/protocol
-protocol: $(VENV)/dev.stamp ## Write the messages of the Open Inference Protocol after a change of its .proto
-	@$(BIN)/python -m grpc_tools.protoc -I $(PROTOCOL) --python_out=$(PROTOCOL) --pyi_out=$(PROTOCOL) \
-		$(PROTOCOL)/open_inference.proto
+protocol: $(VENV)/dev.stamp ## Write the Python of .proto files after a change of them
+	@for file in engine/backends/*/*.proto engine/backends/*/*/*.proto; do folder=$$(dirname $$file); \
+		$(BIN)/python -m grpc_tools.protoc -I $$folder --python_out=$$folder --pyi_out=$$folder $$file || exit; done
 
 clean: ## Remove .venv and every cache; databases stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -105,7 +105,7 @@ class BackendDefinition(BaseModel):
 
 
 class OnnxConfig(ConfigPart):
-    """A file; without `sha256` whatever it holds is served."""
+    """A file; without `sha256` whatever it holds is served. One that was uploaded is registered without."""
 
     path: str | None = None
     sha256: str | None = None

@@ -15,6 +15,7 @@ from db.errors import DatabaseUnavailableError
 from db.queries import models as queries
 from db.session import Database
 from db.types import now
+from engine.artifacts import Artifacts
 from engine.backends.base import Backend, Metadata, VersionSpec
 from engine.backends.gone import GoneBackend
 from engine.backends.registry import BACKENDS
@@ -68,12 +69,14 @@ class Serving:
         executor: Executor,
         bus: Bus,
         servers: ModelServers | None = None,
+        artifacts: Artifacts | None = None,
     ) -> None:
         self._database = database
         self._catalog = catalog
         self._executor = executor
         self._bus = bus
         self._servers = servers or ModelServers()
+        self._artifacts = artifacts
         self._served: dict[str, Served] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -204,7 +207,7 @@ class Serving:
             kind = BackendKind(version.row.backend)
             if version.model.project_id is not None:  # what was allowed once may not be so any more
                 check_backend(kind, version.spec.config, self._servers)
-            backend = BACKENDS[kind](version.spec, self._executor)
+            backend = BACKENDS[kind](await self._with_file(version), self._executor)
             found = await backend.load()
             spec = completed(version.spec, found)
             served = Served(version, backend, InputChecker(spec, found.room), version.spec)
@@ -231,6 +234,15 @@ class Serving:
         self._failures.pop(version_id, None)
         if before is not None:
             self._close_when_unused(before)
+
+    async def _with_file(self, version: CatalogVersion) -> VersionSpec:
+        """Returns a version's spec, with where its file is if that was uploaded, once it was checked."""
+        spec = version.spec
+        if "key" not in spec.config or self._artifacts is None:
+            return spec
+        was_ready = version.row.status in (ServingStatus.READY, ServingStatus.DEGRADED)
+        path = await self._artifacts.fetch(spec.config, check=not was_ready)
+        return replace(spec, config={**spec.config, "path": str(path)})
 
     async def _begin(self, version: CatalogVersion) -> None:
         """Stores that a version is loading, unless another process has it ready by now."""

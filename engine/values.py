@@ -292,10 +292,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """What `createModelVersion` is asked; `told` has the names and the form of the registry file."""
+    """What `createModelVersion` is asked; `told` has the names and the form of the registry file.
+
+    `upload_id` is the file of an ONNX backend.
+    """
 
     model: ModelRef
     told: Mapping[str, Any]
+    upload_id: str | None = None
     make_default: bool = True
     idempotency_key: str | None = None
 

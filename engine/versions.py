@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.errors import UniqueViolationError
 from db.queries import models as queries
 from db.queries import registry as registry_queries
+from db.queries import uploads
 from db.session import Database
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from db.types import now
 from engine.audit import Action, Actor, actor_of, note
 from engine.bus.base import Bus
 from engine.definitions import PriceDefinition
-from engine.errors import ConflictError, InvalidInputError
+from engine.errors import ConflictError, InvalidInputError, NotFoundError, PayloadTooLargeError
 from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
 from engine.ids import global_id
 from engine.model_servers import ModelServers
@@ -43,6 +44,7 @@ class Versions:
     serving: Serving
     servers: ModelServers
     max_versions: int
+    max_file_bytes: int
 
     async def create(self, viewer: Viewer, new: NewVersion, request_id: str) -> tuple[ModelVersionRow, bool]:
         """Stores a version, PENDING, that every process then loads; True with it if it was there before.
@@ -67,6 +69,8 @@ class Versions:
             async with claiming(self.database, claim, row.id) as connection:
                 await registry_queries.raise_revision(connection)
                 await self._require_room(connection, viewer)
+                if new.upload_id is not None:
+                    row.config = row.config | await self._take_upload(connection, viewer, new.upload_id)
                 await queries.add_version(connection, row)
                 if form.price is not None:
                     columns = price_columns(form.price) | {"valid_from": _start(form.price)}
@@ -129,6 +133,24 @@ class Versions:
             (row,) = await queries.versions_by_id(connection, viewer.project_id, [version_id])
         return row
 
+    async def _take_upload(
+        self, connection: AsyncConnection, viewer: Viewer, upload_id: str
+    ) -> dict[str, Any]:
+        """Returns what a config says of an uploaded file, which belongs to the version from now on."""
+        path = (*INPUT, "backend", "onnx", "uploadId")
+        row = await uploads.by_id(connection, viewer.project_id, upload_id)
+        if row is None:
+            raise NotFoundError("There is no such upload, or a version has it already.", path=path)
+        if row.stored_at is None:
+            raise InvalidInputError("Nothing was put there yet.", path=path, constraint="stored")
+        if row.byte_size > self.max_file_bytes:
+            message = f"A model file has at most {self.max_file_bytes} bytes."
+            constraint = f"maximum: {self.max_file_bytes}"
+            raise PayloadTooLargeError(message, path=path, constraint=constraint, received=row.byte_size)
+        if not await uploads.forget(connection, upload_id):
+            raise ConflictError("A job needs the file.", path=path)
+        return {"key": row.key, "sha256": row.sha256, "byteSize": row.byte_size}
+
     async def _require_room(self, connection: AsyncConnection, viewer: Viewer) -> None:
         if await queries.count_own_versions(connection, viewer.project_id) >= self.max_versions:
             message = f"A project serves at most {self.max_versions} versions: retire one that is not needed."
@@ -169,7 +191,7 @@ def _claim(viewer: Viewer, new: NewVersion, request_id: str) -> Claim:
     if key is None:
         return Claim(viewer.project_id, OPERATION, None, request_id)
     check_key(key)
-    asked = [new.model.id, new.model.name, new.make_default, _plain(new.told)]
+    asked = [new.model.id, new.model.name, new.upload_id, new.make_default, _plain(new.told)]
     return Claim(viewer.project_id, OPERATION, key, request_id, fingerprint(asked))
 
 

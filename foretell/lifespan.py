@@ -15,6 +15,7 @@ from db.lock import only_process, try_lock
 from db.migrate import upgrade
 from db.session import Database
 from engine.answers import Answers
+from engine.artifacts import Artifacts, CheckLimits
 from engine.bus.base import Bus
 from engine.bus.memory import MemoryBus
 from engine.bus.redis import RedisBus
@@ -57,6 +58,7 @@ from engine.routing.router import Router
 from engine.runs import Runs
 from engine.serving import Serving
 from engine.signing import Links, link_secret
+from engine.storage.base import Storage
 from engine.storage.opened import open_storage
 from engine.usage.ledger import Folding
 from engine.versions import Versions
@@ -122,7 +124,9 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         await bus.open()
         stack.push_async_callback(bus.close)
         servers = ModelServers(settings.model_servers)
-        serving = Serving(database, catalog, executor, bus, servers)
+        storage = open_storage(settings.storage_url, settings.data_directory)
+        artifacts = open_artifacts(settings, storage)
+        serving = Serving(database, catalog, executor, bus, servers, artifacts)
         stack.push_async_callback(serving.close)
         await serving.load_all()
         cache = open_cache(settings)
@@ -177,7 +181,6 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
         sender = Sender(database, allowed_hosts=hosts, observer=observer)
         await stack.enter_async_context(_in_background(sender.run()))
         stack.push_async_callback(runs.drain, settings.shutdown_grace_seconds)
-        storage = open_storage(settings.storage_url, settings.data_directory)
         links = await open_links(settings, database)
         jobs_engine = open_engine(settings)
         stack.push_async_callback(jobs_engine.close)
@@ -211,7 +214,9 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             limits=limits,
             ceilings=Ceilings(database, projects, bus, allowed_hosts=hosts),
             models=Models(database, bus, serving),
-            versions=Versions(database, bus, serving, servers, settings.project_max_versions),
+            versions=Versions(
+                database, bus, serving, servers, settings.project_max_versions, settings.max_model_bytes
+            ),
         )
 
 
@@ -252,6 +257,12 @@ def open_engine(settings: Settings) -> Engine:
     from engine.jobs.docket import DocketEngine  # noqa: PLC0415  (needs the extra `cluster`)
 
     return DocketEngine(settings.redis_url, slots=settings.worker_slots, lease_seconds=settings.lease_seconds)
+
+
+def open_artifacts(settings: Settings, storage: Storage) -> Artifacts:
+    """Returns what fetches and checks the model files of projects, within the limits of the settings."""
+    limits = CheckLimits(settings.model_check_memory, settings.model_check_seconds)
+    return Artifacts(storage, settings.data_directory / "models", limits)
 
 
 def open_bus(settings: Settings) -> Bus:

@@ -194,6 +194,20 @@ class Settings(BaseModel):
             "variable whose key goes there, parted by commas."
         ),
     )
+    max_model_bytes: int = Field(
+        default=256 * 1024**2,
+        ge=1024,
+        le=1024**3,
+        description="Bytes of a model file that a project uploads.",
+    )
+    model_check_seconds: int = Field(
+        default=60, ge=1, le=3600, description="Seconds of a core that the check of such a file may take."
+    )
+    model_check_memory: int = Field(
+        default=4 * 1024**3,
+        ge=512 * 1024**2,
+        description="Bytes of address space that the check of such a file may take.",
+    )
     project_max_versions: int = Field(
         default=50, ge=0, le=10_000, description="Versions of its own that a project has in service at most."
     )

@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 
 from schema.enums import BackendKind, TensorDatatype
+from schema.nodes import row_id
 from schema.scalars import URL
 from schema.types import enum_type, given, input_type, one_of_type
 
@@ -148,9 +149,24 @@ class OpenInferenceBackendInput:
         )
 
 
+@input_type
+class OnnxBackendInput:
+    """An ONNX file, run by the server itself. It is checked in a process of its own before it is served."""
+
+    upload_id: strawberry.ID = strawberry.field(
+        description="What createUpload gave, when the file is there; it then belongs to the version. One "
+        "file, without data in others and without operators of its own; of up to 256 MiB, unless the "
+        "operator says otherwise."
+    )
+
+
 @one_of_type
 class BackendInput:
     """What serves a version: exactly one of these."""
+
+    onnx: strawberry.Maybe[OnnxBackendInput] = strawberry.field(
+        description="For TENSOR and the tabular tasks; inputs and outputs are read from the file."
+    )
 
     openai: strawberry.Maybe[OpenAIBackendInput] = strawberry.field(
         description="For TEXT_GENERATION and EMBEDDING."
@@ -161,7 +177,15 @@ class BackendInput:
 
     def value(self) -> dict[str, Any]:
         """Returns the backend as the registry file has it."""
+        if self.onnx:
+            return {"kind": BackendKind.ONNX}
         if self.openai:
             return self.openai.value.value()
         assert self.open_inference is not None  # graphql-core has made sure that one is given
         return self.open_inference.value.value()
+
+    def upload(self, path: tuple[str, ...]) -> str | None:
+        """Returns the row's id of the upload that is named, if one is; `path` is where the backend stands."""
+        if not self.onnx:
+            return None
+        return row_id(self.onnx.value.upload_id, "Upload", path=(*path, "onnx", "uploadId"))

@@ -37,7 +37,9 @@ class CreateUploadInput:
 class Upload:
     """Leave to put a file, once."""
 
-    id: strawberry.ID = strawberry.field(description="Goes to submitBatch when the file is there.")
+    id: strawberry.ID = strawberry.field(
+        description="Goes to submitBatch or createModelVersion when the file is there."
+    )
     filename: str = strawberry.field(description="As it was given.")
     byte_size: BigInt = strawberry.field(description="How many bytes must be put.")
     method: str = strawberry.field(description="The HTTP method to use: PUT.")

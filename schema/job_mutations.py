@@ -39,7 +39,8 @@ class JobMutations:
 
     @mutation(
         Scope.JOBS_WRITE,
-        "Gives leave to put a file of items at a signed address within the hour; its id goes to submitBatch.",
+        "Gives leave to put a file of items, or of a model, at a signed address within the hour; its id goes "
+        "to submitBatch or createModelVersion.",
     )
     @answering(CreateUploadPayload)
     async def create_upload(

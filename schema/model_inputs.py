@@ -173,6 +173,7 @@ class CreateModelVersionInput:
                 max_batch_delay_ms=self.max_batch_delay_ms,
                 price=self.price.value() if self.price else None,
             ),
+            upload_id=self.backend.upload((*INPUT, "backend")),
             make_default=self.make_default,
             idempotency_key=given(self.idempotency_key),
         )

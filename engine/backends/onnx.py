@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +46,9 @@ ONNX_TYPES = {
     "tensor(string)": TensorDatatype.BYTES,
 }
 
+# A file of a project may hold a loop without end; it is not to keep a thread for ever.
+UPLOADED_RUN_SECONDS = 30.0
+
 Feeds = dict[str, Array]
 
 
@@ -74,6 +79,7 @@ class OnnxBackend:
             max_delay_seconds=spec.config.get("maxBatchDelayMs", DEFAULT_BATCH_DELAY_MS) / 1000,
         )
         self._batches = False
+        self._most_seconds = UPLOADED_RUN_SECONDS if "key" in spec.config else None
         self._input_name = ""
 
     async def load(self) -> Metadata:
@@ -84,7 +90,7 @@ class OnnxBackend:
         """
         loop = asyncio.get_running_loop()
         self._session = session = await loop.run_in_executor(self._executor, open_session, self._spec.config)
-        inputs, outputs = _specs(session.get_inputs()), _specs(session.get_outputs())
+        inputs, outputs = tensor_specs_of(session)
         if self._spec.task.member == "tabular":
             self._codec = TabularCodec.of(self._spec)
             _check_tabular(inputs, self._codec)
@@ -148,7 +154,7 @@ class OnnxBackend:
         elapsed_ms = 0.0
         for start in range(0, len(matrix), self._many_rows):
             piece = matrix[start : start + self._many_rows]
-            (answer,) = _run(session, [{self._input_name: piece}])
+            (answer,) = _run(session, [{self._input_name: piece}], self._most_seconds)
             results += codec.decode(next(iter(answer.outputs.values())), len(piece))
             elapsed_ms += answer.inference_ms
         found: list[Result | ProcessingError] = []
@@ -168,7 +174,7 @@ class OnnxBackend:
         answers: list[_Answer] = []
         together = self._batches and all(len({*map(len, fed.values())}) == 1 for fed in feeds)
         for batch in _batches(feeds, self._many_rows if together else 0):
-            answers += _run(session, batch)
+            answers += _run(session, batch, self._most_seconds)
         return [
             Result(
                 {"tensors": [encode_tensor(name, array) for name, array in answer.outputs.items()]},
@@ -191,7 +197,7 @@ class OnnxBackend:
         if self._session is None:
             raise ModelError(f"{self._spec.name} is closed.", retryable=True)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, _run, self._session, batch)
+        return await loop.run_in_executor(self._executor, _run, self._session, batch, self._most_seconds)
 
 
 def open_session(config: dict[str, Any]) -> ort.InferenceSession:
@@ -224,6 +230,15 @@ def _counted(records: int) -> Usage:
     return Usage(UsageSource.COUNTED, records=records)
 
 
+def tensor_specs_of(session: ort.InferenceSession) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Returns a model's inputs and outputs.
+
+    Raises:
+        ModelError: one of them is of a type that can not be served.
+    """
+    return _specs(session.get_inputs()), _specs(session.get_outputs())
+
+
 def _specs(arguments: Sequence[Any]) -> tuple[TensorSpec, ...]:
     def dimension(size: Any) -> int:
         return size if isinstance(size, int) else -1
@@ -252,13 +267,14 @@ def _rows(feeds: Feeds) -> int:
     return max((int(array.shape[0]) if array.ndim else 1 for array in feeds.values()), default=1)
 
 
-def _run(session: ort.InferenceSession, batch: Sequence[Feeds]) -> list[_Answer]:
+def _run(session: ort.InferenceSession, batch: Sequence[Feeds], most_seconds: float | None) -> list[_Answer]:
     """Runs a batch as one call: joins the feeds row by row, and cuts the outputs at the same places."""
     started = time.perf_counter()
     names = [output.name for output in session.get_outputs()]
     joined = batch[0] if len(batch) == 1 else _joined(batch)
     try:
-        outputs = session.run(names, joined)
+        with _ended_after(most_seconds) as options:
+            outputs = session.run(names, joined, options)
     except Exception as error:
         raise ModelError(f"ONNX Runtime refused the input: {error}") from error
     elapsed_ms = (time.perf_counter() - started) * 1000
@@ -269,6 +285,22 @@ def _run(session: ort.InferenceSession, batch: Sequence[Feeds]) -> list[_Answer]
         raise ModelError("The model did not answer each row of a batch.")
     pieces = [np.split(output, cuts) for output in outputs]
     return [_Answer(dict(zip(names, piece, strict=True)), elapsed_ms) for piece in zip(*pieces, strict=True)]
+
+
+@contextmanager
+def _ended_after(seconds: float | None) -> Iterator[ort.RunOptions | None]:
+    """Lends what ends a run between two of its operators when its time is over."""
+    if seconds is None:
+        yield None
+        return
+    options = ort.RunOptions()
+    timer = threading.Timer(seconds, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield options
+    finally:
+        timer.cancel()
 
 
 def _batches(feeds: Sequence[Feeds], max_rows: int) -> Iterator[list[Feeds]]:
