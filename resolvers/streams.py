@@ -33,10 +33,10 @@ async def tokens(
     while not PredictionStatus(row.status).is_terminal:
         async with aclosing(context.services.bus.follow(prediction_id, after)) as events:
             async for event in events:
-                after = event.sequence
                 if isinstance(event, End):
-                    yield event, await _prediction(context, prediction_id)
+                    yield _last(event, after), await _prediction(context, prediction_id)
                     return
+                after = event.sequence
                 yield event, None
         row = await _prediction(context, prediction_id)
         if not PredictionStatus(row.status).is_terminal:
@@ -67,17 +67,27 @@ async def _replay(context: Context, row: PredictionRow, after: int) -> AsyncGene
     """Yields the rest of a stream that is over: what the bus still has piece by piece, else all at once."""
     async with aclosing(context.services.bus.follow(row.id, after)) as events:
         async for event in events:
+            if isinstance(event, End):
+                yield _last(event, after)
+                return
             after = event.sequence
             yield event
-            if isinstance(event, End):
-                return
     async with context.services.database.read() as connection:
         outputs = await queries.blobs(connection, row.project_id, "output", [row.id])
     output = outputs.get(row.id) or {}
     last = output.get("lastSequence", 0)
     if after < last:
         yield Snapshot(last, output["text"])
-    yield End(last + 1)
+    yield _last(End(last + 1), after)
+
+
+def _last(end: End, after: int) -> End:
+    """Returns the end with the number that comes next for this reader.
+
+    It may have seen more than is left of the stream: the writer was killed before the others heard of it, or
+    Redis before it was on its disk.
+    """
+    return end if end.sequence > after else End(after + 1)
 
 
 async def _prediction(context: Context, prediction_id: str) -> PredictionRow:

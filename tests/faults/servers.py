@@ -17,26 +17,25 @@ from redis.exceptions import RedisError
 
 from tests.services import free_port, missing
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 class OwnServer:
     """A process that listens on a port of its own, and can be ended and started again as it was."""
 
-    def __init__(self, command: list[str], port: int, user: str | None = None) -> None:
+    def __init__(self, command: list[str], port: int, folder: Path, user: str | None = None) -> None:
         self.port = port
+        self._log = folder / f"{Path(command[0]).name}.log"
         self._command = command
         self._user = user
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Starts it, and returns once it answers."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            user=self._user,
-        )
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdout=log, stderr=log, user=self._user
+            )
         async with asyncio.timeout(START_SECONDS):
             while not await self.answers():  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(0.05)
@@ -102,6 +101,10 @@ class OwnPostgres(OwnServer):
         """Where it is, for Foretell."""
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
 
+    async def kill(self) -> None:
+        """Crashes it with all its processes: those of a killed postmaster would keep its memory."""
+        await self._end(signal.SIGQUIT)
+
     async def answers(self) -> bool:
         """See `OwnServer`."""
         try:
@@ -118,7 +121,7 @@ async def own_redis(folder: Path) -> AsyncIterator[OwnRedis]:
     program = shutil.which("redis-server") or missing("there is no redis-server")
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    redis = OwnRedis([program, *options, "--appendonly", "yes"], port)
+    redis = OwnRedis([program, *options, "--appendonly", "yes"], port, folder)
     try:
         await redis.start()
         yield redis
@@ -153,7 +156,7 @@ async def own_postgres(folder: Path) -> AsyncIterator[OwnPostgres]:
     command = [str(programs / "postgres"), "-D", str(data), "-p", str(port)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
-    postgres = OwnPostgres(command, port, user)
+    postgres = OwnPostgres(command, port, folder, user)
     try:
         await postgres.start()
         yield postgres

@@ -85,15 +85,18 @@ async def sums(url: str) -> dict[str, Any]:
     database = Database(url)
     try:
         async with database.read() as connection:
+            of_a_job = predictions.c.job_id.is_not(None)
             items = select(
                 func.count(),
                 func.count(func.distinct(predictions.c.item_index)),
                 func.count(func.distinct(predictions.c.job_sequence)),
                 func.max(predictions.c.job_sequence),
                 func.sum(case((predictions.c.status == "SUCCEEDED", 1), else_=0)),
-            )
+            ).where(of_a_job)
             stored, places, numbers, last, succeeded = (await connection.execute(items)).one()
-            billed = (await connection.execute(select(func.count()).select_from(usage))).scalar_one()
+            joined = usage.join(predictions, predictions.c.id == usage.c.prediction_id)
+            bills = select(func.count()).select_from(joined).where(of_a_job)
+            billed = (await connection.execute(bills)).scalar_one()
             job = (await connection.execute(select(jobs))).one()
             starts = (await connection.execute(select(func.sum(chunks.c.fence)))).scalar_one()
             parts = (await connection.execute(select(func.count()).select_from(chunks))).scalar_one()

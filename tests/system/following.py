@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from tests.system.processes import Server
@@ -21,6 +21,10 @@ TEXT = """subscription ($id: ID!, $after: Int!) {
     ... on StreamEnd { prediction { status error { code retryable } output { ... on TextOutput { text } } } }
   }
 }"""
+
+
+class NotNowError(Exception):
+    """The server says that it can not answer now, and may be asked again."""
 
 
 class Follower:
@@ -39,7 +43,7 @@ class Follower:
         while self.end is None:
             try:
                 await self._connect(servers[turn % len(servers)], events_each)
-            except (ConnectionClosed, OSError):
+            except (ConnectionClosed, InvalidHandshake, NotNowError, OSError):
                 await asyncio.sleep(0.2)
             turn += 1
             self.cuts += self.end is None
@@ -56,6 +60,11 @@ class Follower:
             seen = 0
             while self.end is None and (most is None or seen < most):
                 message = json.loads(await socket.recv())
+                if message["type"] == "complete":
+                    return  # no end yet: the writer is gone, and nobody has taken over so far
+                errors = message["payload"] if message["type"] == "error" else []
+                if errors and all(each["extensions"]["retryable"] for each in errors):
+                    raise NotNowError
                 assert message["type"] == "next", message
                 self._take(message["payload"]["data"]["tokens"])
                 seen += 1
