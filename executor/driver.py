@@ -122,7 +122,12 @@ class _Driver:
                     if not pending.is_cancelled:
                         self._settle(pending, value)
                 starting = operation.starting
-                if len(starting) != 1 or not isinstance(starting[0].awaitable, CoroutineType):
+                # an error that travels up waits for nothing: what it cancels must not go on meanwhile
+                if (
+                    self._bubbles
+                    or len(starting) != 1
+                    or not isinstance(starting[0].awaitable, CoroutineType)
+                ):
                     self._start()
                     return
                 pending = starting.pop()

@@ -104,6 +104,10 @@ class CompiledSchema:
             hide_suggestions=hide_suggestions,
         )
 
+    def report_run(self, prepared: Prepared) -> None:
+        """Notes that a plan runs an operation, for those who run it themselves."""
+        self.report(_execution(prepared))
+
     def report(self, execution: Execution) -> None:
         """Notes which executor runs an operation: for `last_execution`, the stats and the observer."""
         last_execution.set(execution)
