@@ -3,20 +3,27 @@
 A commit with `synchronous=FULL` waits for the disk; the statements before it do not. So while one
 transaction is written, those that queue behind it join it, each under a savepoint of its own, and
 one COMMIT makes them all durable. Nobody is told of success before that COMMIT.
+
+What only changes pages in memory (BEGIN, SAVEPOINT, prepared writes) runs on the event loop; what may
+wait (for another process's lock, for the disk) runs in the connection's thread, and so does all else.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.commits import Commits
+from db.prepared_writes import WriteConnection
 
 GROUP_SIZE = 64
 
@@ -26,12 +33,23 @@ T = TypeVar("T")
 class GroupCommit:
     """Runs writing transactions one after the other on one connection, and commits them in groups."""
 
-    def __init__(self, engine: AsyncEngine, commits: Commits) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        commits: Commits,
+        *,
+        busy_timeout_ms: int,
+        watchers: Sequence[Callable[[str], None]] = (),
+    ) -> None:
         self._engine = engine
         self._commits = commits
+        self._busy_timeout_ms = int(busy_timeout_ms)
+        self._watchers = watchers
+        self._thread = ThreadPoolExecutor(1, "commit")
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._connection: AsyncConnection | None = None
+        self._raw: sqlite3.Connection | None = None
         self._group: _Group | None = None
         self._flush: asyncio.Task[None] | None = None
         event.listen(engine.sync_engine, "handle_error", _keep_when_cancelled)
@@ -41,8 +59,11 @@ class GroupCommit:
         """Opens a transaction; when the context ends its writes are durable, or the error is raised."""
         async with self._taking_turns():
             try:
-                connection = await _uncancelled(self._join())
-                yield connection
+                if not self._join_at_once():
+                    await _uncancelled(self._join())
+                assert self._connection is not None
+                assert self._raw is not None
+                yield cast(AsyncConnection, WriteConnection(self._connection, self._raw, self._watchers))
             except BaseException:
                 await _uncancelled(self._leave())
                 raise
@@ -54,9 +75,10 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Gives the connection back; what was not committed is rolled back."""
+        self._thread.shutdown(wait=False)
         if self._connection is not None:
             await self._connection.close()
-            self._connection = None
+            self._connection = self._raw = None
 
     @asynccontextmanager
     async def _taking_turns(self) -> AsyncIterator[None]:
@@ -79,9 +101,35 @@ class GroupCommit:
             if self._group is not None:
                 await self._commit_when_last()
 
-    async def _join(self) -> AsyncConnection:
+    def _join_at_once(self) -> bool:
+        """Begins without waiting; returns whether that could be."""
+        if self._raw is None:
+            return False
+        if self._group is not None:
+            self._group.has_savepoint = False
+            self._run_here("SAVEPOINT member")
+            self._group.has_savepoint = True
+            return True
+        self._raw.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._run_here("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False  # another process writes now
+        finally:
+            self._raw.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
+        self._group = _Group()
+        return True
+
+    def _run_here(self, sql: str) -> None:
+        assert self._raw is not None
+        for watcher in self._watchers:
+            watcher(sql)
+        self._raw.execute(sql)
+
+    async def _join(self) -> None:
         if self._connection is None:
             self._connection = await self._engine.connect()
+            self._raw = await _raw_connection(self._connection)
         if self._group is None:
             await self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             self._group = _Group()
@@ -89,7 +137,6 @@ class GroupCommit:
             self._group.has_savepoint = False  # until it is there, going back would undo a neighbour
             await self._connection.exec_driver_sql("SAVEPOINT member")
             self._group.has_savepoint = True
-        return self._connection
 
     async def _leave(self) -> None:
         """Undoes the writes of the transaction that has the turn, and of no other."""
@@ -114,7 +161,7 @@ class GroupCommit:
         if self._waiting and group.members < GROUP_SIZE:
             return
         try:
-            await self._connection.exec_driver_sql("COMMIT")
+            await self._commit()
         except BaseException as error:
             await self._give_up(group, error)
         else:
@@ -122,14 +169,35 @@ class GroupCommit:
             self._commits.add(group.members)
             group.committed.set_result(None)
 
+    async def _commit(self) -> None:
+        """Commits in a thread: it waits for the disk.
+
+        Raises:
+            OperationalError: the disk is full, or gone.
+        """
+        assert self._raw is not None
+        for watcher in self._watchers:
+            watcher("COMMIT")
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._raw.execute, "COMMIT")
+        except sqlite3.OperationalError as error:
+            raise OperationalError("COMMIT", None, error) from error
+
     async def _give_up(self, group: _Group, error: BaseException) -> None:
         """Fails every member, and drops the connection, whose state is not known any more."""
         self._group = None
         group.fail(error)
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._raw = self._connection, None, None
         if connection is not None:
             await connection.invalidate()
             await connection.close()
+
+
+async def _raw_connection(connection: AsyncConnection) -> sqlite3.Connection:
+    """Returns what is at the bottom, beneath SQLAlchemy and aiosqlite."""
+    pooled = await connection.get_raw_connection()
+    raw: sqlite3.Connection = pooled.driver_connection._conn  # type: ignore[union-attr]
+    return raw
 
 
 def _keep_when_cancelled(context: ExceptionContext) -> None:

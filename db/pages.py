@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Select, and_, or_, select, true
+from sqlalchemy import Column, ColumnElement, Integer, Select, and_, bindparam, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.prepared import Prepared
 
 Row = TypeVar("Row")
 Place = tuple[Any, ...]
@@ -58,6 +61,30 @@ async def read_page(
     return _page(rows, order, window)
 
 
+async def read_prepared_page(
+    connection: AsyncConnection, statement: Select[Any], order: Order, window: Window, **parameters: Any
+) -> Page[Any]:
+    """Reads one page of a statement that is the same object every time, with its parameters."""
+    place = window.place or ()
+    prepared = _prepared_page(statement, order, window.backwards, bool(place))
+    parameters |= {_place(index): value for index, value in enumerate(place)}
+    rows = await prepared.all(connection, size=window.size + 1, **parameters)
+    return _page(rows, order, window)
+
+
+@lru_cache(maxsize=1000)
+def _prepared_page(statement: Select[Any], order: Order, backwards: bool, at_place: bool) -> Prepared:
+    columns = order.columns if at_place else ()
+    place = tuple(bindparam(_place(index), type_=column.type) for index, column in enumerate(columns))
+    statement = _within(statement, order, Window(0, place or None, backwards))
+    statement = statement.order_by(*_sorting(order, backwards))
+    return Prepared(statement.limit(bindparam("size", type_=Integer)))
+
+
+def _place(index: int) -> str:
+    return f"place_{index}"
+
+
 async def read_page_per_parent(
     connection: AsyncConnection,
     statement: Select[Any],
@@ -88,6 +115,16 @@ async def read_page_per_parent(
     return [
         _page(sorted(children[parent], key=order.place, reverse=down), order, window) for parent in parents
     ]
+
+
+def page_of(rows: Sequence[Row], order: Order, window: Window) -> Page[Row]:
+    """Returns a page of all rows, which are in the order already."""
+    if window.place is not None:
+        place, down = window.place, order.descending != window.backwards
+        rows = [row for row in rows if (order.place(row) < place if down else order.place(row) > place)]
+    if window.backwards:
+        rows = rows[::-1]
+    return _page(rows[: window.size + 1], order, window)
 
 
 def _joined_laterally(limited: Select[Any], key: Column[Any]) -> Select[Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Literal, Protocol, cast
 
 from sqlalchemy import NullPool, event
 from sqlalchemy.engine import make_url
@@ -14,7 +14,9 @@ from db.commits import Commits
 from db.drivers import translated
 from db.errors import DatabaseUnavailableError
 from db.group_commit import GroupCommit
+from db.inline import InlineConnection, InlineReads
 from db.one_trip import connect
+from db.prepared import Prepared
 
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
@@ -27,7 +29,8 @@ class Database:
     """A SQLite file (`sqlite+aiosqlite:///foretell.db`) or a PostgreSQL database (`postgresql+asyncpg://…`).
 
     SQLite runs in WAL mode with foreign keys on: any number of readers beside one writer, whose
-    concurrent transactions share their commits. PostgreSQL uses one pool for both.
+    concurrent transactions share their commits; short reads run on the event loop (see `db.inline`).
+    PostgreSQL uses one pool for both.
     """
 
     def __init__(
@@ -47,8 +50,11 @@ class Database:
         if self.is_sqlite:
             pragmas = _pragmas(synchronous, busy_timeout_ms)
             self._reader = _sqlite_engine(url, [*pragmas, "PRAGMA query_only = ON"], min(pool_size, 4))
+            self._inline = InlineReads(self.url.database or "", [*pragmas, "PRAGMA query_only = ON"])
             self._writer = _sqlite_engine(url, pragmas, 2)  # GroupCommit keeps one; the other migrates
-            self._transactions = GroupCommit(self._writer, self.commits)
+            self._transactions = GroupCommit(
+                self._writer, self.commits, busy_timeout_ms=busy_timeout_ms, watchers=self._inline.watchers
+            )
         else:
             self._writer = create_async_engine(
                 url,
@@ -62,7 +68,7 @@ class Database:
 
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
-        """The engines beneath, the writer first, for migrations and for those who count statements."""
+        """The engines beneath, the writer first."""
         return (self._writer, self._reader) if self.is_sqlite else (self._writer,)
 
     @asynccontextmanager
@@ -82,8 +88,39 @@ class Database:
             DatabaseUnavailableError: the database does not answer.
         """
         with translated():
-            async with self._reader.connect() as connection:
-                yield connection
+            if not self.is_sqlite:
+                async with self._reader.connect() as connection:
+                    yield connection
+                return
+            reading = InlineConnection(self._inline, self._reader)
+            try:
+                yield cast(AsyncConnection, reading)  # it has all that statements use
+            finally:
+                await reading.give_back()
+
+    def at_once(self, prepared: Prepared, **parameters: Any) -> Sequence[Any] | None:
+        """Returns the rows of a statement without waiting; None where that can not be, as on PostgreSQL."""
+        return self._inline.rows(prepared.form(parameters), parameters) if self.is_sqlite else None
+
+    @contextmanager
+    def watched(self, watcher: Callable[[str], None]) -> Iterator[None]:
+        """Tells of every statement that reaches the database, in order, while the context lasts."""
+
+        def record(_: Any, __: Any, statement: str, *others: Any) -> None:
+            watcher(statement)
+
+        engines = [engine.sync_engine for engine in self.engines]
+        for engine in engines:
+            event.listen(engine, "before_cursor_execute", record)
+        if self.is_sqlite:
+            self._inline.watchers.append(watcher)
+        try:
+            yield
+        finally:
+            for engine in engines:
+                event.remove(engine, "before_cursor_execute", record)
+            if self.is_sqlite:
+                self._inline.watchers.remove(watcher)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -106,6 +143,8 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self.is_sqlite:
+            self._inline.close()
         await self._transactions.close()
         for engine in self.engines:
             await engine.dispose()

@@ -43,7 +43,9 @@ def print_date_time(value: datetime) -> str:
     """
     if value.tzinfo is None:
         raise GraphQLError("DateTime cannot represent a time without a zone.")
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.replace(tzinfo=None).isoformat("T", "milliseconds") + "Z"
 
 
 def parse_date_time(value: object) -> datetime:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from sqlalchemy import event
 
 from db.session import Database
 
@@ -16,14 +13,5 @@ def recorded(database: Database) -> Iterator[list[str]]:
     """Lends a list that every statement is added to, in order, while the context lasts."""
     statements: list[str] = []
 
-    def record(_: Any, __: Any, statement: str, *others: Any) -> None:
-        statements.append(statement)
-
-    engines = [engine.sync_engine for engine in database.engines]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", record)
-    try:
+    with database.watched(statements.append):
         yield statements
-    finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", record)

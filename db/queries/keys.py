@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import delete, exists, func, insert, or_, select, union_all, update
+from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.pages import Order, Page, Window, read_page
+from db.prepared import Prepared
 from db.tables.budgets import budgets
 from db.tables.keys import ApiKeyRow, ProjectRow, RetiredSecretRow, api_keys, projects, retired_secrets
 
 NEWEST_FIRST = Order("CREATED_AT", (api_keys.c.id,), descending=True)
+BY_PREFIX = Prepared(select(api_keys).where(api_keys.c.prefix == bindparam("prefix")))
 
 
 async def add_project(connection: AsyncConnection, row: ProjectRow) -> None:
@@ -64,8 +66,7 @@ async def add_key(connection: AsyncConnection, row: ApiKeyRow) -> None:
 
 async def key_by_prefix(connection: AsyncConnection, prefix: str) -> ApiKeyRow | None:
     """Finds the key a secret may belong to; the caller compares the hash."""
-    found = await connection.execute(select(api_keys).where(api_keys.c.prefix == prefix))
-    return cast(ApiKeyRow | None, found.first())
+    return cast(ApiKeyRow | None, await BY_PREFIX.first(connection, prefix=prefix))
 
 
 async def retired_secret(

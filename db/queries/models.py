@@ -7,12 +7,25 @@ from datetime import datetime
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Select, String, case, false, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    bindparam,
+    case,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import ModelFilter
-from db.pages import Order, Page, Window, read_page, read_page_per_parent
+from db.pages import Order, Page, Window, read_page, read_prepared_page
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow, model_versions, models, prices
 from db.types import storable
 
@@ -23,6 +36,13 @@ ORDERS: Mapping[str, tuple[Any, ...]] = {
 }
 BEST_STATUS_FIRST = ("READY", "DEGRADED", "LOADING", "PENDING", "FAILED", "RETIRED")
 VERSIONS_NEWEST_FIRST = Order("CREATED_AT", (model_versions.c.id,), descending=True)
+
+
+EVERYTHING = ModelFilter()
+LIST = select(models).where(
+    or_(models.c.project_id == bindparam("project_id"), models.c.project_id.is_(None)),
+    models.c.deleted_at.is_(None),
+)
 
 
 def order(name: str, *, descending: bool) -> Order:
@@ -77,6 +97,8 @@ async def models_page(
     connection: AsyncConnection, project_id: str, wanted: ModelFilter, sorting: Order, window: Window
 ) -> Page[ModelRow]:
     """Reads a page of the models a project sees."""
+    if wanted == EVERYTHING:
+        return await read_prepared_page(connection, LIST, sorting, window, project_id=project_id)
     return await read_page(connection, _filtered(select(models), project_id, wanted), sorting, window)
 
 
@@ -126,15 +148,6 @@ async def versions_by_name(
     possible = [pair for pair in named if storable(pair[1])]
     found = await connection.execute(select(model_versions).where(pairs.in_(possible)))
     return cast(Sequence[ModelVersionRow], found.all())
-
-
-async def versions_pages(
-    connection: AsyncConnection, model_ids: Sequence[str], window: Window
-) -> list[Page[ModelVersionRow]]:
-    """Reads a page of versions, newest first, for each of some models."""
-    link = (model_versions.c.model_id, models.c.id)
-    statement = select(model_versions)
-    return await read_page_per_parent(connection, statement, link, model_ids, VERSIONS_NEWEST_FIRST, window)
 
 
 async def count_versions(connection: AsyncConnection, model_ids: Sequence[str]) -> Mapping[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Update,
+    bindparam,
     func,
     insert,
     literal,
@@ -26,7 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import PredictionFilter
-from db.pages import Order, Page, Window, read_page, read_page_per_parent
+from db.pages import Order, Page, Window, read_page, read_page_per_parent, read_prepared_page
+from db.prepared import Prepared
+from db.prepared_writes import PreparedWrite
 from db.tables.base import columns_but
 from db.tables.jobs import jobs
 from db.tables.models import model_versions, models
@@ -41,6 +45,19 @@ LARGE = ("input", "output", "explanation")
 
 # A list reads everything but what may be megabytes; `blobs` reads that for those who ask.
 LISTED = columns_but(predictions, *LARGE)
+
+EVERYTHING = PredictionFilter()
+COLUMNS = tuple(str(column.key) for column in predictions.columns)
+ADD = PreparedWrite(insert(predictions), COLUMNS)
+
+IN_PROJECT = predictions.c.project_id == bindparam("project_id")
+LIST = select(*LISTED).where(IN_PROJECT)
+_AMONG = predictions.c.id.in_(bindparam("ids", expanding=True))
+BY_ID = Prepared(LIST.where(_AMONG), lists=["ids"])
+BLOBS = {
+    name: Prepared(select(predictions.c.id, predictions.c[name]).where(IN_PROJECT, _AMONG), lists=["ids"])
+    for name in LARGE
+}
 
 ORDERS: Mapping[str, tuple[Column[Any], ...]] = {
     "CREATED_AT": (predictions.c.id,),
@@ -66,22 +83,20 @@ def order(name: str, *, descending: bool, of_job: bool = False) -> Order:
 
 async def add(connection: AsyncConnection, row: PredictionRow) -> None:
     """Stores a prediction that was accepted."""
-    await connection.execute(insert(predictions).values(row.model_dump()))
+    await ADD.run(connection, {name: getattr(row, name) for name in COLUMNS})
 
 
 async def by_id(connection: AsyncConnection, project_id: str, ids: Sequence[str]) -> Sequence[PredictionRow]:
     """Finds a project's predictions by id, without their large columns, in no particular order."""
-    mine = (predictions.c.project_id == project_id, predictions.c.id.in_(ids))
-    return cast(Sequence[PredictionRow], (await connection.execute(select(*LISTED).where(*mine))).all())
+    return cast(Sequence[PredictionRow], await BY_ID.all(connection, project_id=project_id, ids=ids))
 
 
 async def blobs(
     connection: AsyncConnection, project_id: str, column: str, ids: Sequence[str]
 ) -> Mapping[str, Any]:
     """Reads one large column (`input`, `output` or `explanation`) of some of a project's predictions."""
-    mine = (predictions.c.project_id == project_id, predictions.c.id.in_(ids))
-    statement = select(predictions.c.id, predictions.c[column]).where(*mine)
-    return {row_id: value for row_id, value in (await connection.execute(statement)).all()}
+    rows = await BLOBS[column].all(connection, project_id=project_id, ids=ids)
+    return {row.id: getattr(row, column) for row in rows}
 
 
 async def shadows_of(
@@ -96,6 +111,8 @@ async def page(
     connection: AsyncConnection, project_id: str, wanted: PredictionFilter, sorting: Order, window: Window
 ) -> Page[PredictionRow]:
     """Reads a page of a project's predictions."""
+    if wanted == EVERYTHING:
+        return await read_prepared_page(connection, LIST, sorting, window, project_id=project_id)
     return await read_page(connection, _filtered(select(*LISTED), project_id, wanted), sorting, window)
 
 
@@ -182,8 +199,15 @@ async def finish(
     connection: AsyncConnection, prediction_id: str, owner: str, changes: Mapping[str, Any]
 ) -> bool:
     """QUEUED | RUNNING → the terminal status in `changes`, for the owner; returns whether it was open."""
-    statement = _owned(prediction_id, owner).where(OPEN)
-    return (await connection.execute(statement.values(owner=None, lease_until=None, **changes))).rowcount == 1
+    changes = {**changes, "owner": None, "lease_until": None}
+    the = {"the_id": prediction_id, "the_owner": owner}
+    return await _finish(tuple(changes)).run(connection, {**changes, **the}) == 1
+
+
+@lru_cache(maxsize=64)
+def _finish(names: tuple[str, ...]) -> PreparedWrite:
+    mine = (predictions.c.id == bindparam("the_id"), predictions.c.owner == bindparam("the_owner"))
+    return PreparedWrite(update(predictions).where(*mine, OPEN), names)
 
 
 async def renew_leases(connection: AsyncConnection, owner: str, ids: Sequence[str], until: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import cast
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.prepared import Prepared
 from db.tables.aliases import ModelAliasRow, aliases
 from db.tables.models import (
     ModelRow,
@@ -19,6 +20,8 @@ from db.tables.models import (
     prices,
     registry,
 )
+
+REVISION = Prepared(select(registry.c.revision))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Everything:
 
 async def revision(connection: AsyncConnection) -> int:
     """Returns how often the registry was changed."""
-    found = await connection.execute(select(registry.c.revision))
-    return found.scalar_one_or_none() or 0
+    found = await REVISION.first(connection)
+    return 0 if found is None else int(found.revision)
 
 
 async def raise_revision(connection: AsyncConnection) -> None:

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.prepared_writes import PreparedWrite
 from db.tables.models import model_versions, models
 from db.tables.predictions import predictions
 from db.tables.usage import NONE, RollupRow, UsageRow, usage
@@ -46,11 +47,13 @@ KEYS_AT_ONCE = 200  # SQLite takes an OR of at most 1,000 conditions
 # Spelled as in the partial indexes: SQLAlchemy writes `folded = 0` for SQLite, which does not find them then.
 UNFOLDED = text("NOT folded")
 
+ADD = PreparedWrite(insert(usage), [str(column.key) for column in usage.columns])
+
 
 async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Stores what terminal predictions used, in the transaction that makes them terminal."""
-    if rows:
-        await connection.execute(insert(usage), list(rows))
+    for row in rows:
+        await ADD.run(connection, row)
 
 
 async def add_items(connection: AsyncConnection, job_id: str, after: int) -> None:

@@ -5,7 +5,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from db.errors import DatabaseUnavailableError, UniqueViolationError
 from db.group_commit import GROUP_SIZE
@@ -46,17 +45,13 @@ async def raise_lookup_error() -> None:
 @contextmanager
 def failing(database: Database, statement: str, error: Exception) -> Iterator[None]:
     """Lets the next such statement fail before it reaches SQLite, as a disk does."""
-    writer = database.engines[0].sync_engine
 
-    def fail(_: Any, __: Any, executed: str, *others: Any) -> None:
+    def fail(executed: str) -> None:
         if executed == statement:
             raise error
 
-    event.listen(writer, "before_cursor_execute", fail)
-    try:
+    with database.watched(fail):
         yield
-    finally:
-        event.remove(writer, "before_cursor_execute", fail)
 
 
 async def test_concurrent_writers_share_their_commits(database: Database, others: Database) -> None:

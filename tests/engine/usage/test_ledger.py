@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, event, select, text
+from sqlalchemy import Select, select, text
 
 from db.queries.usage import UNFOLDED
 from db.session import Database
@@ -24,16 +24,12 @@ class PowerCutError(Exception):
 def dying_at(database: Database, words: str) -> Iterator[None]:
     """Lets every statement with these words fail, as one does whose connection is cut."""
 
-    def cut(_: Any, __: Any, statement: str, *others: Any) -> None:
+    def cut(statement: str) -> None:
         if words in statement:
             raise PowerCutError
 
-    engines = [engine.sync_engine for engine in database.engines]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", cut)
-    yield
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", cut)
+    with database.watched(cut):
+        yield
 
 
 async def test_rows_are_added_up_by_hour_and_currency(books: Books) -> None:

@@ -1,0 +1,130 @@
+"""Prepared statements: SELECTs that are compiled once, for what nearly every request reads.
+
+SQLAlchemy takes 180 µs for a statement that SQLite answers in 6: it builds the statement, looks for it in its
+cache, and wraps the rows. A prepared one is built when its module is imported, with named parameters, and
+compiled at its first use. PostgreSQL runs the same statement through SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import namedtuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import Compiled, ExpandedState, SQLCompiler
+
+from db.types import Time, from_epoch_ms_or_none
+
+DIALECT = SQLiteDialect_pysqlite()
+MAX_FORMS = 600
+"""How many forms of one statement are kept; one with a list has a form for each length of it."""
+
+Parameters = Mapping[str, Any]
+RunPrepared = Callable[["Prepared", Parameters], Awaitable[Sequence[Any]]]
+"""The method of a connection that runs prepared statements itself."""
+
+
+class Prepared:
+    """A SELECT whose parameters are all named `bindparam`s; those in `lists` are `expanding` ones."""
+
+    __slots__ = ("_forms", "lists", "statement")
+
+    def __init__(self, statement: Select[Any], *, lists: Sequence[str] = ()) -> None:
+        self.statement = statement
+        self.lists = tuple(lists)
+        self._forms: dict[tuple[int, ...], Form] = {}
+
+    async def all(self, connection: AsyncConnection, **parameters: Any) -> Sequence[Any]:
+        """Returns all rows, with their columns as attributes. Raises what `connection.execute` raises."""
+        run: RunPrepared | None = getattr(connection, "run_prepared", None)
+        if run is not None:
+            return await run(self, parameters)
+        rows: Sequence[Any] = (await connection.execute(self.statement, parameters)).all()
+        return rows
+
+    async def first(self, connection: AsyncConnection, **parameters: Any) -> Any:
+        """Returns the first row, None if there is none."""
+        rows = await self.all(connection, **parameters)
+        return rows[0] if rows else None
+
+    def form(self, parameters: Parameters) -> Form:
+        """Returns the statement compiled for SQLite, for lists as long as the given ones."""
+        key = tuple(len(parameters[name]) for name in self.lists)
+        found = self._forms.get(key)
+        if found is None:
+            if len(self._forms) >= MAX_FORMS:
+                self._forms.clear()
+            found = self._forms[key] = Form(self.statement, parameters)
+        return found
+
+
+class Form:
+    """A statement compiled for lists of certain lengths."""
+
+    __slots__ = ("_arguments", "_make", "sql")
+
+    def __init__(self, statement: Select[Any], parameters: Parameters) -> None:
+        compiled = statement.compile(dialect=DIALECT)
+        state = compiled.construct_expanded_state(dict(parameters))
+        self.sql = state.statement
+        self._arguments = [_argument(name, state, binder(compiled, name)) for name in state.positiontup or ()]
+        self._make = row_class(statement)._make
+
+    def rows(self, connection: sqlite3.Connection, parameters: Parameters) -> list[Any]:
+        """Runs the statement. Raises what sqlite3 raises."""
+        found = connection.execute(self.sql, [read(parameters) for read in self._arguments])
+        return list(map(self._make, found.fetchall()))
+
+
+def row_class(statement: Select[Any]) -> Any:
+    """Returns a named tuple of the columns as SQLite holds them, whose attributes are what they mean.
+
+    A time is made of its milliseconds when it is asked for, and most are not.
+    """
+    columns = {str(column.key): column.type.dialect_impl(DIALECT) for column in statement.selected_columns}
+    base: Any = namedtuple("Row", list(columns))  # type: ignore[misc]
+    types = {str(column.key): column.type for column in statement.selected_columns}
+    processors: dict[str, Callable[[Any], Any] | None] = {
+        name: type_.result_processor(DIALECT, None) for name, type_ in columns.items()
+    }
+    # a TypeDecorator's own processor is two calls more, for each time of each row
+    processors |= {name: from_epoch_ms_or_none for name, type_ in types.items() if isinstance(type_, Time)}
+    members: dict[str, Any] = {
+        name: property(_reader(index, processor))
+        for index, (name, processor) in enumerate(processors.items())
+        if processor is not None
+    }
+    return type("Row", (base,), {"__slots__": (), "_asdict": _as_dict, **members})
+
+
+def _reader(index: int, processor: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda row: processor(row[index])
+
+
+def _as_dict(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row._fields}
+
+
+def binder(compiled: Compiled, name: str) -> Callable[[Any], Any] | None:
+    """Returns what makes of a parameter's value what SQLite holds; None: it is that already."""
+    assert isinstance(compiled, SQLCompiler)
+    bound = compiled.binds.get(name)
+    return None if bound is None else bound.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+
+
+def _argument(
+    name: str, state: ExpandedState, process: Callable[[Any], Any] | None
+) -> Callable[[Parameters], Any]:
+    """Returns how to find a positional argument among the named parameters and the constants."""
+    for list_name, expanded in state.parameter_expansion.items():
+        if name in expanded:
+            index = expanded.index(name)
+            return lambda parameters: parameters[list_name][index]
+    constant = state.parameters.get(name)
+    if process is not None:
+        return lambda parameters: process(parameters.get(name, constant))
+    return lambda parameters: parameters.get(name, constant)

@@ -1,0 +1,85 @@
+"""Prepared writes: the INSERTs and UPDATEs of single rows that every prediction makes.
+
+Within a transaction they change pages in memory, which takes SQLite less time than a thread takes to wake
+up, so they run on the event loop (see `db.group_commit`, whose COMMIT does not). PostgreSQL runs the same
+statements through SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Insert, Update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from db.prepared import DIALECT, Parameters, Prepared, binder
+
+Values = Mapping[str, Any]
+
+
+class PreparedWrite:
+    """An INSERT or UPDATE that gets all its values by name, the same names each time."""
+
+    __slots__ = ("_arguments", "_sql", "_statement")
+
+    def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
+        self._statement = statement
+        compiled = statement.compile(dialect=DIALECT, column_keys=list(names))
+        assert isinstance(compiled, SQLCompiler)
+        self._sql = compiled.string
+        self._arguments = [(name, binder(compiled, name)) for name in compiled.positiontup or ()]
+
+    async def run(self, connection: AsyncConnection, values: Values) -> int:
+        """Runs the statement and returns how many rows it wrote. Raises what `connection.execute` raises."""
+        run: Callable[[str, list[Any]], int] | None = getattr(connection, "run_at_once", None)
+        if run is not None:
+            return run(self._sql, self._positional(values))
+        return (await connection.execute(self._statement, dict(values))).rowcount
+
+    def _positional(self, values: Values) -> list[Any]:
+        return [
+            values[name] if process is None else process(values[name]) for name, process in self._arguments
+        ]
+
+
+class WriteConnection:
+    """The connection of a writing transaction; prepared statements run on the event loop.
+
+    It has everything that an `AsyncConnection` has. No thread uses the connection while a statement runs
+    here: a transaction awaits each of its statements.
+    """
+
+    def __init__(
+        self, connection: AsyncConnection, raw: sqlite3.Connection, watchers: Sequence[Callable[[str], None]]
+    ) -> None:
+        self._connection = connection
+        self._raw = raw
+        self._watchers = watchers
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not prepared, an `AsyncConnection` does."""
+        return getattr(self._connection, name)
+
+    def run_at_once(self, sql: str, arguments: Sequence[Any]) -> int:
+        """Runs a statement and returns how many rows it wrote.
+
+        Raises:
+            IntegrityError: a constraint refused the row.
+        """
+        for watcher in self._watchers:
+            watcher(sql)
+        try:
+            return self._raw.execute(sql, arguments).rowcount
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(sql, None, error) from error
+
+    async def run_prepared(self, prepared: Prepared, parameters: Parameters) -> Sequence[Any]:
+        """Returns all rows of a prepared SELECT, with those that this transaction has written."""
+        form = prepared.form(parameters)
+        for watcher in self._watchers:
+            watcher(form.sql)
+        return form.rows(self._raw, parameters)
