@@ -80,6 +80,11 @@ class Catalog:
         self._aliases: Mapping[str, CatalogAlias] = {}
         self._revision = -1
 
+    def is_current(self) -> bool:
+        """Tells whether all is as it was read; False, too, where the database has to be waited for."""
+        found = self._database.at_once(queries.REVISION)
+        return found is not None and self._revision == (found[0].revision if found else 0)
+
     async def refresh_if_stale(self) -> bool:
         """Reads everything again if the registry was changed since, at the cost of one small statement.
 
@@ -122,6 +127,10 @@ class Catalog:
     def versions(self) -> Sequence[CatalogVersion]:
         """Returns every version of every model."""
         return list(self._versions.values())
+
+    def model_by_id(self, model_id: str) -> CatalogModel | None:
+        """Returns a model whatever project it belongs to."""
+        return self._models.get(model_id)
 
     def version_by_id(self, version_id: str) -> CatalogVersion | None:
         """Returns a version whatever project it belongs to; for work that was accepted before."""

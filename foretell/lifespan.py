@@ -201,6 +201,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             database=database,
             bus=bus,
             catalog=catalog,
+            registry=Catalog(database),
             router=router,
             aliases=Aliases(database, bus, catalog, serving),
             predictor=predictor,

@@ -34,6 +34,8 @@ class Services:
     database: Database
     bus: Bus
     catalog: Catalog
+    registry: Catalog
+    """The same for those who only look: not older than their request, where `catalog` follows the serving."""
     router: Router
     aliases: Aliases
     predictor: Predictor
@@ -83,4 +85,4 @@ class Context:
         """Forgets what was read, for the next event of a subscription."""
         viewer = self.viewer_or_none
         project_id, models = (viewer.project_id, viewer.models) if viewer else ("", None)
-        self.loaders = Loaders(self.services.database, project_id, models)
+        self.loaders = Loaders(self.services.database, self.services.registry, project_id, models)

@@ -25,15 +25,15 @@ from db.tables import (
     BudgetRow,
     JobRow,
     ModelAliasRow,
-    ModelRow,
     ModelVersionRow,
     PredictionRow,
-    PriceRow,
     ProjectRow,
     WebhookDeliveryRow,
 )
+from engine.catalog import Catalog
 from engine.usage.totals import Durations, Totals
 from resolvers.alias_loads import AliasLoads, HistoryOf
+from resolvers.registered import Registry
 from resolvers.usage_loads import UsageLoads, UsageOf
 
 MAX_BATCH = 500
@@ -62,14 +62,6 @@ class PredictionsOf:
     parent_id: str
     wanted: PredictionFilter
     order: Order
-    window: Window
-
-
-@dataclass(frozen=True, slots=True)
-class VersionsOf:
-    """A page of the versions of a model."""
-
-    model_id: str
     window: Window
 
 
@@ -115,52 +107,55 @@ class Loaders:
     `seen` are the ids of the models that exist for the viewer's key; None: all.
     """
 
-    def __init__(self, database: Database, project_id: str, seen: frozenset[str] | None = None) -> None:
+    project: DataLoader[str, ProjectRow | None]
+    api_key: DataLoader[str, ApiKeyRow | None]
+    audit_event: DataLoader[str, AuditRow | None]
+    keys_page: DataLoader[Window, Page[ApiKeyRow]]
+    key_count: DataLoader[str, int]
+    prediction: DataLoader[str, PredictionRow | None]
+    job: DataLoader[str, JobRow | None]
+    running_items: DataLoader[str, int]
+    jobs_of: DataLoader[JobsOf, Page[JobRow]]
+    job_count: DataLoader[JobCountOf, int]
+    delivery: DataLoader[str, WebhookDeliveryRow | None]
+    deliveries_of: DataLoader[DeliveriesOf, Page[WebhookDeliveryRow]]
+    delivery_count: DataLoader[tuple[str, str], int]
+    alias: DataLoader[str, ModelAliasRow | None]
+    aliases_of: DataLoader[str, list[ModelAliasRow]]
+    alias_history: DataLoader[HistoryOf, Page[AliasChangeRow]]
+    shadow: DataLoader[str, PredictionRow | None]
+    usage_of: DataLoader[UsageOf, Totals]
+    durations_of: DataLoader[UsageOf, Durations]
+    input: DataLoader[str, Any]
+    output: DataLoader[str, Any]
+    explanation: DataLoader[str, Any]
+    budgets: DataLoader[str, list[BudgetRow]]
+    version_named: DataLoader[tuple[str, str], ModelVersionRow | None]
+    version_count: DataLoader[str, int]
+    predictions_of: DataLoader[PredictionsOf, Page[PredictionRow]]
+    prediction_count: DataLoader[CountOf, int]
+
+    def __init__(
+        self, database: Database, catalog: Catalog, project_id: str, seen: frozenset[str] | None = None
+    ) -> None:
         self._database = database
         self._project_id = project_id
         self._seen = seen
-        in_project = self._in_project
-        self.project: DataLoader[str, ProjectRow | None] = self._by_id(keys.projects_by_id)
-        self.api_key: DataLoader[str, ApiKeyRow | None] = self._by_id(in_project(keys.keys_by_id))
-        self.audit_event: DataLoader[str, AuditRow | None] = self._by_id(in_project(audit.by_id))
-        self.keys_page: DataLoader[Window, Page[ApiKeyRow]] = _loader(self._keys_pages)
-        self.key_count: DataLoader[str, int] = _loader(self._key_counts)
-        self.model: DataLoader[str, ModelRow | None] = self._by_id(in_project(models.models_by_id, "id"))
-        self.version: DataLoader[str, ModelVersionRow | None] = self._by_id(
-            in_project(models.versions_by_id, "model_id")
-        )
-        self.prediction: DataLoader[str, PredictionRow | None] = self._by_id(
-            in_project(predictions.by_id, "model_id")
-        )
-        self.job: DataLoader[str, JobRow | None] = self._by_id(in_project(jobs.by_id, "model_id"))
-        self.running_items: DataLoader[str, int] = _loader(self._running_items)
-        self.jobs_of: DataLoader[JobsOf, Page[JobRow]] = _loader(self._jobs_of)
-        self.job_count: DataLoader[JobCountOf, int] = _loader(self._job_counts)
-        self.delivery: DataLoader[str, WebhookDeliveryRow | None] = self._by_id(self._deliveries)
-        self.deliveries_of: DataLoader[DeliveriesOf, Page[WebhookDeliveryRow]] = _loader(self._deliveries_of)
-        self.delivery_count: DataLoader[tuple[str, str], int] = _loader(self._delivery_counts)
-        aliases_of = AliasLoads(database, project_id)
-        self.alias: DataLoader[str, ModelAliasRow | None] = self._by_id(in_project(aliases.by_id, "model_id"))
-        self.aliases_of: DataLoader[str, list[ModelAliasRow]] = _loader(aliases_of.of_models)
-        self.alias_history: DataLoader[HistoryOf, Page[AliasChangeRow]] = _loader(
-            partial(_alike, aliases_of.histories)
-        )
-        self.shadow: DataLoader[str, PredictionRow | None] = _loader(self._shadows)
-        usage = UsageLoads(database, project_id, seen)
-        self.usage_of: DataLoader[UsageOf, Totals] = _loader(partial(_alike, usage.totals))
-        self.durations_of: DataLoader[UsageOf, Durations] = _loader(partial(_alike, usage.durations))
-        self.input: DataLoader[str, Any] = self._blob("input")
-        self.output: DataLoader[str, Any] = self._blob("output")
-        self.explanation: DataLoader[str, Any] = self._blob("explanation")
-        self.budgets: DataLoader[str, list[BudgetRow]] = _loader(self._budgets)
-        self.prices: DataLoader[str, list[PriceRow]] = _loader(self._prices)
-        self.version_named: DataLoader[tuple[str, str], ModelVersionRow | None] = _loader(
-            self._versions_named
-        )
-        self.versions_of: DataLoader[VersionsOf, Page[ModelVersionRow]] = _loader(self._versions_of)
-        self.version_count: DataLoader[str, int] = _loader(self._version_counts)
-        self.predictions_of: DataLoader[PredictionsOf, Page[PredictionRow]] = _loader(self._predictions_of)
-        self.prediction_count: DataLoader[CountOf, int] = _loader(self._prediction_counts)
+        self.registry = Registry(catalog, project_id, seen)
+        self.model = self.registry.model
+        self.version = self.registry.version
+        self.prices = self.registry.prices
+        self._usage = UsageLoads(database, project_id, seen)
+        self._aliases = AliasLoads(database, project_id)
+
+    def __getattr__(self, name: str) -> Any:
+        """Makes a loader at its first use: an operation needs few of them."""
+        make = _MAKERS.get(name)
+        if make is None:
+            raise AttributeError(name)
+        loader = make(self)
+        setattr(self, name, loader)
+        return loader
 
     def prime_prediction(self, row: PredictionRow) -> None:
         """Tells the loaders a whole row that was just made, so that nothing of it is read again."""
@@ -236,24 +231,11 @@ class Loaders:
             rows = await budgets.of_holders(connection, self._project_id, holder_ids)
         return [[row for row in rows if row.holder_id == holder_id] for holder_id in holder_ids]
 
-    async def _prices(self, version_ids: list[str]) -> list[list[PriceRow]]:
-        async with self._database.read() as connection:
-            rows = await models.prices_of(connection, version_ids)
-        return [[row for row in rows if row.model_version_id == version_id] for version_id in version_ids]
-
     async def _versions_named(self, named: list[VersionNamed]) -> list[ModelVersionRow | None]:
         async with self._database.read() as connection:
             rows = await models.versions_by_name(connection, named)
         found = {(row.model_id, row.version): row for row in rows}
         return [found.get(key) for key in named]
-
-    async def _versions_of(self, asked: list[VersionsOf]) -> list[Page[ModelVersionRow]]:
-        async with self._database.read() as connection:
-            return await _grouped(
-                asked,
-                lambda key: (key.model_id, key.window),
-                lambda window, ids: models.versions_pages(connection, ids, window),
-            )
 
     async def _version_counts(self, model_ids: list[str]) -> list[int]:
         async with self._database.read() as connection:
@@ -360,3 +342,34 @@ async def _grouped(
         answers[alike] = dict(zip(parent_ids, await fetch(alike, parent_ids), strict=True))
     places = [split(key) for key in asked]
     return [answers[alike][parent_id] for parent_id, alike in places]
+
+
+_MAKERS: Mapping[str, Callable[[Loaders], DataLoader[Any, Any]]] = {
+    "project": lambda loaders: loaders._by_id(keys.projects_by_id),
+    "api_key": lambda loaders: loaders._by_id(loaders._in_project(keys.keys_by_id)),
+    "audit_event": lambda loaders: loaders._by_id(loaders._in_project(audit.by_id)),
+    "keys_page": lambda loaders: _loader(loaders._keys_pages),
+    "key_count": lambda loaders: _loader(loaders._key_counts),
+    "prediction": lambda loaders: loaders._by_id(loaders._in_project(predictions.by_id, "model_id")),
+    "job": lambda loaders: loaders._by_id(loaders._in_project(jobs.by_id, "model_id")),
+    "running_items": lambda loaders: _loader(loaders._running_items),
+    "jobs_of": lambda loaders: _loader(loaders._jobs_of),
+    "job_count": lambda loaders: _loader(loaders._job_counts),
+    "delivery": lambda loaders: loaders._by_id(loaders._deliveries),
+    "deliveries_of": lambda loaders: _loader(loaders._deliveries_of),
+    "delivery_count": lambda loaders: _loader(loaders._delivery_counts),
+    "alias": lambda loaders: loaders._by_id(loaders._in_project(aliases.by_id, "model_id")),
+    "aliases_of": lambda loaders: _loader(loaders._aliases.of_models),
+    "alias_history": lambda loaders: _loader(partial(_alike, loaders._aliases.histories)),
+    "shadow": lambda loaders: _loader(loaders._shadows),
+    "usage_of": lambda loaders: _loader(partial(_alike, loaders._usage.totals)),
+    "durations_of": lambda loaders: _loader(partial(_alike, loaders._usage.durations)),
+    "input": lambda loaders: loaders._blob("input"),
+    "output": lambda loaders: loaders._blob("output"),
+    "explanation": lambda loaders: loaders._blob("explanation"),
+    "budgets": lambda loaders: _loader(loaders._budgets),
+    "version_named": lambda loaders: _loader(loaders._versions_named),
+    "version_count": lambda loaders: _loader(loaders._version_counts),
+    "predictions_of": lambda loaders: _loader(loaders._predictions_of),
+    "prediction_count": lambda loaders: _loader(loaders._prediction_counts),
+}

@@ -14,7 +14,7 @@ from engine.money import price_at
 from engine.values import ModelRef, NewVersion, VersionRef
 from resolvers.aliases import drawn_version
 from resolvers.context import Context
-from resolvers.loaders import VersionsOf
+from resolvers.registered import MaybeLater
 from resolvers.sight import seen_models
 
 
@@ -30,13 +30,10 @@ async def model(context: Context, ref: ModelRef) -> ModelRow | None:
 async def models_page(
     context: Context, wanted: ModelFilter, order: str, descending: bool, window: Window
 ) -> Page[ModelRow]:
-    """Returns a page of models and tells the loaders of them."""
+    """Returns a page of models."""
     sorting, wanted = queries.order(order, descending=descending), seen_models(context.viewer, wanted)
     async with context.services.database.read() as connection:
-        page = await queries.models_page(connection, context.viewer.project_id, wanted, sorting, window)
-    for row in page.rows:
-        context.loaders.model.prime(row.id, row)
-    return page
+        return await queries.models_page(connection, context.viewer.project_id, wanted, sorting, window)
 
 
 async def count_models(context: Context, wanted: ModelFilter) -> int:
@@ -57,22 +54,19 @@ async def version(context: Context, model_id: str, ref: VersionRef) -> ModelVers
     return await context.loaders.version_named.load((model_id, ref.version or ""))
 
 
-async def versions_page(context: Context, model_id: str, window: Window) -> Page[ModelVersionRow]:
-    """Returns a page of a model's versions, newest first, and tells the loaders of them."""
-    page = await context.loaders.versions_of.load(VersionsOf(model_id, window))
-    for row in page.rows:
-        context.loaders.version.prime(row.id, row)
-    return page
+def versions_page(context: Context, model_id: str, window: Window) -> MaybeLater[Page[ModelVersionRow]]:
+    """Returns a page of a model's versions, newest first."""
+    return context.loaders.registry.versions_page(model_id, window)
 
 
 async def current_price(context: Context, version_id: str) -> PriceRow | None:
     """Returns what a version costs now."""
-    return price_at(await context.loaders.prices.load(version_id), now())
+    return price_at(await context.loaders.prices.load(version_id) or [], now())
 
 
 async def prices(context: Context, version_id: str) -> list[PriceRow]:
     """Returns every price of a version, by when they begin."""
-    return await context.loaders.prices.load(version_id)
+    return await context.loaders.prices.load(version_id) or []
 
 
 async def register(context: Context, told: Mapping[str, Any]) -> ModelRow:

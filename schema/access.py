@@ -88,7 +88,7 @@ def _decorator(
 ) -> Callable[[Resolver], Any]:
     def decorate(resolver: Resolver) -> Any:
         return make(
-            resolver=_guarded(resolver, needed),
+            resolver=_guarded(resolver, needed, changes=make is strawberry.mutation),
             description=description,
             directives=directives,
             name=name,
@@ -98,13 +98,16 @@ def _decorator(
     return decorate
 
 
-def _guarded(resolver: Resolver, needed: Needed) -> Resolver:
+def _guarded(resolver: Resolver, needed: Needed, *, changes: bool) -> Resolver:
     if inspect.iscoroutinefunction(resolver):
 
         @functools.wraps(resolver)
         async def guarded_async(*args: Any, info: Info, **kwargs: Any) -> Any:
             require(info.context, needed)
-            return await resolver(*args, info=info, **kwargs)
+            result = await resolver(*args, info=info, **kwargs)
+            if changes:
+                info.context.loaders.registry.look_again()
+            return result
 
         return cast(Resolver, guarded_async)
 

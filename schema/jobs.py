@@ -12,7 +12,7 @@ from resolvers import jobs as resolvers
 from schema.access import NEVER_NULL_ALONE, Info, derived, field
 from schema.directives import Cost
 from schema.enums import JobStatus, Scope
-from schema.nodes import Node, global_id, node_type, shaped
+from schema.nodes import Node, found_as, global_id, node_type, shaped
 from schema.pages import CONNECTION, After, Before, Connection, First, Last
 from schema.prediction_lists import Filter, LazyPrediction, OrderBy, predictions_of
 from schema.scalars import JSON, URL
@@ -117,16 +117,14 @@ class Job(Node):
         return (row.total - row.succeeded - row.failed - row.canceled) / row.rate
 
     @field(Scope.MODELS_READ, "The model that is asked.", directives=[NEVER_NULL_ALONE])
-    async def model(self, info: Info) -> Annotated[Model, strawberry.lazy("schema.models")] | None:
+    def model(self, info: Info) -> Annotated[Model, strawberry.lazy("schema.models")] | None:
         """Loads the model."""
-        return shaped("Model", await info.context.loaders.model.load(self.row.model_id))
+        return found_as("Model", info.context.loaders.model.find(self.row.model_id))
 
     @field(Scope.MODELS_READ, "The version that answers.", directives=[NEVER_NULL_ALONE])
-    async def model_version(
-        self, info: Info
-    ) -> Annotated[ModelVersion, strawberry.lazy("schema.models")] | None:
+    def model_version(self, info: Info) -> Annotated[ModelVersion, strawberry.lazy("schema.models")] | None:
         """Loads the version."""
-        return shaped("ModelVersion", await info.context.loaders.version.load(self.row.model_version_id))
+        return found_as("ModelVersion", info.context.loaders.version.find(self.row.model_version_id))
 
     @field(
         Scope.PREDICTIONS_READ,

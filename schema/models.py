@@ -21,7 +21,17 @@ from schema.circuits import Circuit
 from schema.directives import ListSize
 from schema.enums import BackendKind, ModelTask, Scope, ServingStatus, TensorDatatype
 from schema.job_lists import JobFilterArgument, JobOrder, LazyJob, jobs_of_model
-from schema.nodes import Node, global_id, node_type, row_id, shaped
+from schema.nodes import (
+    Node,
+    found_as,
+    node_type,
+    read_from_row,
+    registered_id,
+    row_id,
+    shaped,
+    when_found,
+    with_row,
+)
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, OrderDirection, window
 from schema.prediction_lists import (
     Filter,
@@ -76,6 +86,11 @@ class Price:
         )
 
 
+@read_from_row(
+    id=lambda self: registered_id("ModelVersion", self.row.id),
+    status=lambda self: ServingStatus(self.row.status),
+    backend=lambda self: BackendKind(self.row.backend),
+)
 @node_type
 class ModelVersion(Node):
     """One version of a model. Immutable once READY."""
@@ -92,22 +107,12 @@ class ModelVersion(Node):
     @classmethod
     def from_row(cls, row: ModelVersionRow) -> Self:
         """Shapes a version."""
-        return cls(
-            row=row,
-            id=global_id("ModelVersion", row.id),
-            version=row.version,
-            status=ServingStatus(row.status),
-            status_reason=row.status_reason,
-            backend=BackendKind(row.backend),
-            created_at=row.created_at,
-            retired_at=row.retired_at,
-            max_batch_size=row.max_batch_size,
-        )
+        return with_row(cls, row)
 
     @field(Scope.MODELS_READ, "The model that it is a version of.", directives=[NEVER_NULL_ALONE])
-    async def model(self, info: Info) -> Model | None:
+    def model(self, info: Info) -> Model | None:
         """Loads the model."""
-        return shaped("Model", await info.context.loaders.model.load(self.row.model_id))
+        return found_as("Model", info.context.loaders.model.find(self.row.model_id))
 
     @derived("The tensors it takes.")
     def inputs(self) -> list[TensorSpec]:
@@ -208,6 +213,11 @@ class ModelRefInput:
         return values.ModelRef(name=self.name.value if self.name else None)
 
 
+@read_from_row(
+    id=lambda self: registered_id("Model", self.row.id),
+    task=lambda self: ModelTask(self.row.task),
+    status=lambda self: ServingStatus(self.row.status),
+)
 @node_type
 class Model(Node):
     """An AI model, known by its name, with one or more versions."""
@@ -228,19 +238,7 @@ class Model(Node):
     @classmethod
     def from_row(cls, row: ModelRow) -> Self:
         """Shapes a model."""
-        return cls(
-            row=row,
-            id=global_id("Model", row.id),
-            name=row.name,
-            display_name=row.display_name,
-            description=row.description,
-            task=ModelTask(row.task),
-            status=ServingStatus(row.status),
-            tags=row.tags,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-            deleted_at=row.deleted_at,
-        )
+        return with_row(cls, row)
 
     @derived("Whether it is the project's own: those of the operator only the registry file changes.")
     def is_own(self) -> bool:
@@ -260,11 +258,11 @@ class Model(Node):
         Scope.MODELS_READ,
         "Used when a request names neither version nor alias, and the model has no alias `default`.",
     )
-    async def default_version(self, info: Info) -> ModelVersion | None:
+    def default_version(self, info: Info) -> ModelVersion | None:
         """Loads the default version."""
         if self.row.default_version_id is None:
             return None
-        return shaped("ModelVersion", await info.context.loaders.version.load(self.row.default_version_id))
+        return found_as("ModelVersion", info.context.loaders.version.find(self.row.default_version_id))
 
     @field(Scope.MODELS_READ, "One of its versions; null where there is none such.")
     async def version(
@@ -276,7 +274,7 @@ class Model(Node):
         return shaped("ModelVersion", await resolvers.version(info.context, self.row.id, ref.value(("ref",))))
 
     @field(Scope.MODELS_READ, "Its versions, newest first.", directives=CONNECTION)
-    async def versions(
+    def versions(
         self,
         info: Info,
         first: First = strawberry.UNSET,
@@ -285,9 +283,12 @@ class Model(Node):
         before: Before = strawberry.UNSET,
     ) -> Connection[ModelVersion] | None:
         """Loads a page of its versions."""
-        page = await resolvers.versions_page(info.context, self.row.id, window(first, after, last, before))
         count = partial(info.context.loaders.version_count.load, self.row.id)
-        return Connection(page=page, shape=ModelVersion.from_row, count=count)
+        connect = partial(Connection, shape=ModelVersion.from_row, count=count)
+        at = window(first, after, last, before)
+        return when_found(
+            resolvers.versions_page(info.context, self.row.id, at), lambda page: connect(page=page)
+        )
 
     @field(
         Scope.PREDICTIONS_READ,

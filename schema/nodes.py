@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
+from operator import attrgetter
+from types import CoroutineType
 from typing import Any, Protocol, TypeVar, cast, dataclass_transform
 
 import strawberry
+from strawberry.types.base import get_object_definition
 
 from engine import ids
 from engine.errors import InvalidInputError
@@ -41,14 +46,61 @@ def node_type(cls: type[T]) -> type[T]:
     return made
 
 
+def read_from_row(**readers: Callable[[Any], Any]) -> Callable[[type[T]], type[T]]:
+    """Makes the fields of a type properties that read its `row`, when they are asked for.
+
+    Objects are then made in no time, and what is not selected costs nothing. A field without a reader is the
+    column of its name; a reader gets the object.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        definition = get_object_definition(cls, strict=True)
+        for field in definition.fields:
+            name = field.python_name
+            if field.base_resolver is None and name != "row":
+                setattr(cls, name, property(readers.get(name, attrgetter(f"row.{name}"))))
+        return cls
+
+    return decorate
+
+
+def with_row(cls: type[T], row: Any) -> T:
+    """Returns an object of a type that is read from its row."""
+    made = object.__new__(cls)
+    made.row = row  # type: ignore[attr-defined]
+    return made
+
+
 def shaped(type_name: str, row: Any) -> Any:
     """Returns the object of a row, None of None."""
     return None if row is None else _NODES[type_name].from_row(row)
 
 
+def found_as(type_name: str, found: Any) -> Any:
+    """Returns the object of a row that `Registered.find` found."""
+    if found is None or isinstance(found, CoroutineType):
+        return when_found(found, partial(shaped, type_name))
+    return _NODES[type_name].from_row(found)
+
+
+def when_found(found: Any, shape: Callable[[Any], Any]) -> Any:
+    """Shapes what was found at once, or returns a coroutine of it where it has to be waited for."""
+    return _shaped_later(found, shape) if isinstance(found, CoroutineType) else shape(found)
+
+
+async def _shaped_later(found: Awaitable[Any], shape: Callable[[Any], Any]) -> Any:
+    return shape(await found)
+
+
 def global_id(type_name: str, row_id: str) -> strawberry.ID:
     """Returns the id by which clients know a row."""
     return strawberry.ID(ids.global_id(type_name, row_id))
+
+
+@lru_cache(maxsize=10_000)
+def registered_id(type_name: str, row_id: str) -> strawberry.ID:
+    """Returns the same for models and versions, which are few and in every answer."""
+    return global_id(type_name, row_id)
 
 
 def parse_id(value: str) -> tuple[str, str]:

@@ -79,12 +79,12 @@ class Connection(Generic[T]):
     @derived("Where this page stands in the list.")
     def page_info(self) -> PageInfo:
         """Returns whether there is more, and where to go on."""
-        cursors = self._cursors
+        rows, order = self.page.rows, self.page.order
         return PageInfo(
             has_next_page=self.page.has_next,
             has_previous_page=self.page.has_previous,
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
+            start_cursor=cursor(order, rows[0]) if rows else None,
+            end_cursor=cursor(order, rows[-1]) if rows else None,
         )
 
     @derived("How many there are in all pages, counted when asked for.", directives=[Cost(weight="5")])
@@ -144,11 +144,17 @@ def window(
     return Window(size, None if at is None else _place(at, order, kinds), backwards=last is not None)
 
 
+def _time(milliseconds: object) -> datetime:
+    if not isinstance(milliseconds, int):
+        raise TypeError
+    return from_epoch_ms(milliseconds)
+
+
 def _place(value: str, order: str, kinds: tuple[type, ...]) -> Place:
     try:
         padded = value + "=" * (-len(value) % 4)
         name, *place = orjson.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
-        values = tuple(from_epoch_ms(part["t"]) if isinstance(part, dict) else part for part in place)
+        values = tuple(_time(part["t"]) if isinstance(part, dict) else part for part in place)
     except (ValueError, TypeError, KeyError, OverflowError, OSError):
         name, values = "", ()
     # No text of ours holds a NUL, and PostgreSQL would fail on one.

@@ -9,9 +9,10 @@ from db.pages import Window
 from db.queries import predictions as queries
 from db.session import Database
 from db.tables.base import table_of
+from engine.catalog import Catalog
 from engine.keys import Keys
 from engine.values import Scope
-from resolvers.loaders import MAX_BATCH, CountOf, Loaders, PredictionsOf, VersionsOf
+from resolvers.loaders import MAX_BATCH, CountOf, Loaders, PredictionsOf
 from tests.schema.graph import Caller, model, prediction, version
 from tests.statements import recorded
 
@@ -35,12 +36,14 @@ async def ours(any_database: Database) -> Caller:
 
 
 async def test_keys_asked_for_together_cost_one_statement(any_database: Database, ours: Caller) -> None:
-    rows = [model(f"model-{number}") for number in range(20)]
-    await add(any_database, *rows)
-    loaders = Loaders(any_database, ours.project_id)
+    of = model("any")
+    asked = version(of)
+    rows = [prediction(ours, asked) for _ in range(20)]
+    await add(any_database, of, asked, *rows)
+    loaders = Loaders(any_database, Catalog(any_database), ours.project_id)
 
     with recorded(any_database) as statements:
-        found = await asyncio.gather(*(loaders.model.load(row.id) for row in [*rows, *rows]))
+        found = await asyncio.gather(*(loaders.prediction.load(row.id) for row in [*rows, *rows]))
 
     assert [row and row.id for row in found] == [row.id for row in rows] * 2
     assert len(statements) == 1
@@ -53,7 +56,7 @@ async def test_what_is_not_there_or_not_ours_is_none_in_its_place(
     shared, own, hidden = model("shared"), model("own", project_id=ours.project_id), model("hidden")
     hidden.project_id = theirs.project_id
     await add(any_database, shared, own, hidden)
-    loaders = Loaders(any_database, ours.project_id)
+    loaders = Loaders(any_database, Catalog(any_database), ours.project_id)
 
     found = await loaders.model.load_many([hidden.id, own.id, "0" * 32, shared.id])
 
@@ -63,7 +66,7 @@ async def test_what_is_not_there_or_not_ours_is_none_in_its_place(
 async def test_crowds_of_keys_are_parted_into_statements_that_a_database_takes(
     any_database: Database, ours: Caller
 ) -> None:
-    loaders = Loaders(any_database, ours.project_id)
+    loaders = Loaders(any_database, Catalog(any_database), ours.project_id)
 
     with recorded(any_database) as statements:
         found = await loaders.prediction.load_many([f"{number:032x}" for number in range(2 * MAX_BATCH + 1)])
@@ -79,12 +82,12 @@ async def test_pages_and_counts_of_many_parents_cost_a_statement_for_each_kind_o
     versions = [version(each, number) for each in models for number in (1, 2)]
     made = [prediction(ours, each) for each in versions]
     await add(any_database, *models, *versions, *made)
-    loaders = Loaders(any_database, ours.project_id)
+    loaders = Loaders(any_database, Catalog(any_database), ours.project_id)
     order = queries.order("CREATED_AT", descending=True)
     wanted = PredictionFilter()
 
     with recorded(any_database) as statements:
-        newest, both, counts, of_versions = await asyncio.gather(
+        newest, both, counts = await asyncio.gather(
             loaders.predictions_of.load_many(
                 [PredictionsOf("model", row.id, wanted, order, Window(1)) for row in models]
             ),
@@ -92,19 +95,17 @@ async def test_pages_and_counts_of_many_parents_cost_a_statement_for_each_kind_o
                 [PredictionsOf("model", row.id, wanted, order, Window(2)) for row in models]
             ),
             loaders.prediction_count.load_many([CountOf("model", row.id, wanted) for row in models]),
-            loaders.versions_of.load_many([VersionsOf(row.id, Window(1)) for row in models]),
         )
 
     assert [[row.id for row in page.rows] for page in newest] == [[row.id] for row in made[1::2]]
     assert [len(page.rows) for page in both] == [2] * 5
     assert counts == [2] * 5
-    assert [page.rows[0].version for page in of_versions] == ["2"] * 5
-    assert len(statements) == 4
+    assert len(statements) == 3
 
 
 async def test_what_was_just_made_is_not_read_again(any_database: Database, ours: Caller) -> None:
     made = prediction(ours, version(model("any")))
-    loaders = Loaders(any_database, ours.project_id)
+    loaders = Loaders(any_database, Catalog(any_database), ours.project_id)
 
     loaders.prime_prediction(made)
 
@@ -123,7 +124,7 @@ async def test_versions_are_found_by_their_models_id_and_their_name(
     one, other = model("one"), model("other")
     versions = [version(one, 1), version(one, 2), version(other, 1)]
     await add(any_database, one, other, *versions)
-    loaders = Loaders(any_database, ours.project_id)
+    loaders = Loaders(any_database, Catalog(any_database), ours.project_id)
 
     with recorded(any_database) as statements:
         found = await loaders.version_named.load_many(

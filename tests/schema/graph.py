@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 from asgi_lifespan import LifespanManager
-from sqlalchemy import event, insert
+from sqlalchemy import insert
 from sqlmodel import SQLModel
 
 from db.session import Database
@@ -101,6 +101,7 @@ class Graph:
             for kind in dict.fromkeys(type(row) for row in rows):
                 values = [row.model_dump() for row in rows if type(row) is kind]
                 await connection.execute(insert(table_of(kind)), values)
+        await self.services.registry.refresh()
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:
@@ -127,12 +128,11 @@ async def opened_graph(database: Database, url: str, **settings: Any) -> AsyncIt
         httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         services: Services = app.state.services
-        for engine in services.database.engines:
-            event.listen(engine.sync_engine, "before_cursor_execute", _record)
-        yield Graph(database, services, client)
+        with services.database.watched(_record):
+            yield Graph(database, services, client)
 
 
-def _record(_: Any, __: Any, statement: str, *others: Any) -> None:
+def _record(statement: str) -> None:
     if (found := _recording.get()) is not None:
         found.append(statement)
 
