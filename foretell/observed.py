@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any
 
@@ -40,7 +40,7 @@ class ObservedOperations(Operations):
         text: str,
         request: OperationRequest,
         context: Context,
-        allowed: Iterable[OperationType] = ANSWERED,
+        allowed: Collection[OperationType] = ANSWERED,
     ) -> ExecutionResult:
         """See `Operations`."""
         kind = self.kind(text, request, context.limits)

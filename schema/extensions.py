@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import strawberry
@@ -60,69 +61,89 @@ def cost_rules(schema: GraphQLSchema) -> CostRules:
 class Admission(SchemaExtension):
     """Parses, measures, validates, prices and charges an operation; all of it but the last is cached.
 
-    What is refused is charged too, with no cost, as one request: or refusals would be free to ask for.
     It is all done in one hook before anything else, because each hook costs a request 10 µs.
     """
 
     async def on_operation(self) -> AsyncIterator[None]:
         """Put the parsed document and the verdict where Strawberry looks before it finds them out itself."""
         execution = self.execution_context
-        limits = _context(execution).limits
-        execution.parse_options["max_tokens"] = limits.tokens
+        context = _context(execution)
+        execution.parse_options["max_tokens"] = context.limits.tokens
         with contextlib.suppress(GraphQLError):
-            prepared = DOCUMENTS.prepare(execution.query or "", limits.tokens)
+            prepared = DOCUMENTS.prepare(execution.query or "", context.limits.tokens)
             execution.graphql_document = prepared.document
-            errors, cost = self._judge(prepared, execution)
-            execution.pre_execution_errors = await self._charge(cost) or errors
+            execution.pre_execution_errors = await self._admit(prepared, context)
         yield
 
-    def _judge(self, prepared: Prepared, execution: ExecutionContext) -> tuple[list[GraphQLError], float]:
-        """Return why the operation may not run, if it may not, and what is to be charged for it."""
-        context = _context(execution)
+    async def _admit(self, prepared: Prepared, context: OperationContext) -> list[GraphQLError]:
+        execution = self.execution_context
         schema = execution.schema._schema  # what Strawberry's own extensions read
-        errors = prepared.verdict(schema, context.limits)
-        if errors:
-            return errors, 0.0
-        node = prepared.operation(execution._provided_operation_name)
-        if node is None:
-            text = "Name the operation to run: the document has several."
-            return [refusal(text, "GRAPHQL_VALIDATION_FAILED")], 0.0
-        operation = prepared.prepared_operation(schema, node)
-        variables, limits = execution.variables or {}, context.limits
-        if count_values(operation.typed, variables, limits.input_values) > limits.input_values:
-            text = f"The variables hold more than {limits.input_values} values outside of JSON scalars."
-            return [refusal(text, "DOCUMENT_LIMIT_EXCEEDED")], 0.0
-        reckoning = prepared.cost(cost_rules(schema), operation, variables, limits.page)
-        if reckoning.oversized:
-            text = f"`{'`, `'.join(reckoning.oversized)}` can be at most {limits.page}."
-            return [refusal(text, "BAD_USER_INPUT")], 0.0
-        return self._price(reckoning.cost, node, limits.cost)
-
-    def _price(
-        self, cost: float, operation: OperationDefinitionNode, maximum: float
-    ) -> tuple[list[GraphQLError], float]:
-        told: dict[str, object] = {"requested": _plain(cost), "maximum": _plain(maximum)}
-        execution = self.execution_context
-        execution.extensions_results["cost"] = told
-        if cost > maximum:
-            text = f"The operation costs {cost:g}; the limit is {maximum:g}."
-            return [refusal(text, "COST_LIMIT_EXCEEDED", operation)], 0.0
-        runs = OperationType(operation.operation.value) in execution.allowed_operations
-        return [], cost if runs else 0.0
-
-    async def _charge(self, cost: float) -> list[GraphQLError]:
-        """Charge an operation, and return why that could not be done, if it could not."""
-        execution = self.execution_context
-        throttle = _context(execution).throttle
-        if throttle is None:
+        name, variables = execution._provided_operation_name, execution.variables or {}
+        judged = judge(prepared, schema, context.limits, name, variables)
+        if isinstance(judged, list):
+            return judged
+        execution.extensions_results["cost"] = told = judged.told(context.limits)
+        if (
+            judged.cost <= context.limits.cost
+            and OperationType(judged.node.operation.value) not in execution.allowed_operations
+        ):
             return []
-        try:
-            state = await throttle(cost)
-        except ForetellError as error:
-            return [GraphQLError(error.message, original_error=error)]
-        if state is not None and "cost" in execution.extensions_results:
-            execution.extensions_results["cost"]["throttle"] = state
+        return await charge(judged, context, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An operation that may run if its cost can be charged."""
+
+    node: OperationDefinitionNode
+    cost: float
+
+    def told(self, limits: DocumentLimits) -> dict[str, object]:
+        """Return what `extensions.cost` says of it."""
+        return {"requested": _plain(self.cost), "maximum": _plain(limits.cost)}
+
+
+def judge(
+    prepared: Prepared,
+    schema: GraphQLSchema,
+    limits: DocumentLimits,
+    name: str | None,
+    variables: Mapping[str, Any],
+) -> Judged | list[GraphQLError]:
+    """Return the operation of a name with its cost, or what is wrong with it."""
+    errors = prepared.verdict(schema, limits)
+    if errors:
+        return errors
+    node = prepared.operation(name)
+    if node is None:
+        text = "Name the operation to run: the document has several."
+        return [refusal(text, "GRAPHQL_VALIDATION_FAILED")]
+    operation = prepared.prepared_operation(schema, node)
+    if count_values(operation.typed, variables, limits.input_values) > limits.input_values:
+        text = f"The variables hold more than {limits.input_values} values outside of JSON scalars."
+        return [refusal(text, "DOCUMENT_LIMIT_EXCEEDED")]
+    reckoning = prepared.cost(cost_rules(schema), operation, variables, limits.page)
+    if reckoning.oversized:
+        text = f"`{'`, `'.join(reckoning.oversized)}` can be at most {limits.page}."
+        return [refusal(text, "BAD_USER_INPUT")]
+    return Judged(node, reckoning.cost)
+
+
+async def charge(judged: Judged, context: OperationContext, told: dict[str, object]) -> list[GraphQLError]:
+    """Charge the cost of an operation, note in `told` what is left, and return why it may not run."""
+    cost, maximum = judged.cost, context.limits.cost
+    if cost > maximum:
+        text = f"The operation costs {cost:g}; the limit is {maximum:g}."
+        return [refusal(text, "COST_LIMIT_EXCEEDED", judged.node)]
+    if context.throttle is None:
         return []
+    try:
+        state = await context.throttle(cost)
+    except ForetellError as error:
+        return [GraphQLError(error.message, original_error=error)]
+    if state is not None:
+        told["throttle"] = state
+    return []
 
 
 class _NoContext:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from math import ceil
 from typing import Any
@@ -26,6 +26,7 @@ from schema.errors import MASKED, present
 from schema.extensions import prepared_document
 from schema.limits import DocumentLimits
 from schema.prepared import Prepared
+from schema.running import compiled_of, run_compiled
 from schema.sharing import SharedData
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Operations:
         public_fields: Iterable[str] = (),
     ) -> None:
         self.schema = schema
+        self._compiled = compiled_of(schema)
         self.authenticate = authenticate
         self.make_context = make_context
         self.documents = documents
@@ -106,13 +108,26 @@ class Operations:
         text: str,
         request: OperationRequest,
         context: Context,
-        allowed: Iterable[OperationType] = ANSWERED,
+        allowed: Collection[OperationType] = ANSWERED,
     ) -> ExecutionResult:
         """Return the result of a query or mutation.
 
         Raises Refused for an operation of a type that is not allowed: 405 for a mutation, 422 for a
         subscription.
         """
+        compiled = self._compiled
+        if compiled is not None:
+            result = await run_compiled(
+                compiled,
+                text,
+                request.variables,
+                context,
+                request.operation_name,
+                extensions=request.extensions,
+                allowed=allowed,
+            )
+            if result is not None:
+                return result
         try:
             return await self.schema.execute(
                 text,
