@@ -31,9 +31,8 @@ check: $(VENV)/dev.stamp ## Lint, types, import contracts, the schema and its pr
 schema: $(VENV)/dev.stamp ## Write schema.graphql and docs/schema.md
 	@$(BIN)/foretell schema --write
 
-BENCHMARKS := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
-bench: $(VENV)/dev.stamp ## Run the benchmarks; ARGS="executor" for some of them
-	@for name in $(or $(ARGS),$(BENCHMARKS)); do echo "$$name:"; $(BIN)/python -m benchmarks.$$name || exit; done
+bench: $(VENV)/dev.stamp ## Run the benchmarks, write RESULTS.md; ARGS="requests" for some of them
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(VENV)/dev.stamp ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix
