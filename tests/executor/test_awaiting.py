@@ -254,48 +254,6 @@ async def test_an_error_cancels_the_siblings_whose_parent_it_makes_null() -> Non
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_an_error_cancels_at_once_whatever_its_own_field_left_behind() -> None:
-    seen: list[str] = []
-
-    @strawberry.type
-    class Parent:
-        @strawberry.field
-        async def left(self) -> int:
-            await asyncio.sleep(0.01)
-            seen.append("left behind")
-            return 1
-
-        @strawberry.field
-        def fails(self) -> int:
-            raise ValueError("no")
-
-    @strawberry.type
-    class Root:
-        @strawberry.field
-        async def sibling(self) -> int:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                seen.append("cancelled")
-                raise
-            return 1
-
-        @strawberry.field
-        async def parent(self) -> Parent:
-            await asyncio.sleep(0)
-            return Parent()
-
-    schema = strawberry.Schema(Root)
-    install(schema)
-
-    result = await schema.execute("{ sibling parent { left fails } }")
-
-    assert result.data is None
-    assert [error.path for error in result.errors or ()] == [["parent", "fails"]]
-    assert seen == ["cancelled", "left behind"]
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
 async def test_a_future_that_others_share_is_not_cancelled_with_the_field_that_loses_it() -> None:
     shared: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
