@@ -27,7 +27,7 @@ more, is in [docs/performance.md](../docs/performance.md).
 
 def names() -> list[str]:
     """Returns the names of all benchmarks."""
-    return sorted(file.stem for file in HERE.glob("[a-z]*.py"))
+    return sorted(file.stem for file in HERE.glob("[a-z]*.py") if "__main__" in file.read_text())
 
 
 def main(wanted: list[str]) -> int:
