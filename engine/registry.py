@@ -32,6 +32,7 @@ LOCATIONS = ("path", "tokenizer", "config")
 # How a model is asked is not which model it is: the answers stay the same.
 TUNING = (
     "apiKeyEnv",
+    "logprobs",
     "maxBatchDelayMs",
     "maxConnections",
     "maxTokens",

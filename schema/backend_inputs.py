@@ -54,6 +54,10 @@ class OpenAIBackendInput:
     stream_usage: bool = strawberry.field(
         default=True, description="Whether to ask for the usage with the stream."
     )
+    logprobs: bool = strawberry.field(
+        default=False,
+        description="Whether to ask for the log probability of each token, `TokenEvent.logprob`.",
+    )
     timeout_ms: int | None = strawberry.field(
         default=strawberry.UNSET,
         description="How long one prediction may take in all: 1 to 86400000; 600000 if left out.",
@@ -70,6 +74,7 @@ class OpenAIBackendInput:
             api=self.api.lower(),
             max_tokens_field=self.max_tokens_field.lower(),
             stream_usage=self.stream_usage,
+            logprobs=self.logprobs or None,
             timeouts=None if timeout is None else {"total": timeout / 1000},
         )
 

@@ -29,7 +29,9 @@ class TokenEvent(TokenStreamEvent):
     """The next piece of the text: one token, or under load a few of them."""
 
     text: str = strawberry.field(description="Append it to what you have.")
-    logprob: float | None = strawberry.field(description="Of a single token, where the model tells it.")
+    logprob: float | None = strawberry.field(
+        description="Of a single token, where its server is asked for it (`logprobs`) and tells; at most 0."
+    )
     shared_results: strawberry.Private[dict[Any, Any]] = field(default_factory=dict)
 
 

@@ -236,7 +236,8 @@ async def _write(call: Call, script: Script, answer: _Answer) -> bool:
             await asyncio.Event().wait()
         if token is not None:
             await asyncio.sleep(script.delay if index else script.first_delay)
-            await answer.event(chunk(chat, {"content": token}, ascii=index % 2 == 0))
+            logprob = -0.5 * index if call.body.get("logprobs") else None
+            await answer.event(chunk(chat, {"content": token}, ascii=index % 2 == 0, logprob=logprob))
     finish = "length" if script.finish == "stop" and len(tokens) < script.tokens else script.finish
     if finish:
         await answer.event(chunk(chat, {}, finish))
@@ -248,9 +249,18 @@ async def _write(call: Call, script: Script, answer: _Answer) -> bool:
     return True
 
 
-def chunk(chat: bool, delta: dict[str, str], finish: str | None = None, *, ascii: bool = True) -> str:
+def chunk(
+    chat: bool,
+    delta: dict[str, str],
+    finish: str | None = None,
+    *,
+    ascii: bool = True,
+    logprob: float | None = None,
+) -> str:
     """Returns the JSON of one chunk of either API."""
-    told = {"delta": delta} if chat else {"text": delta.get("content", "")}
+    told: dict[str, Any] = {"delta": delta} if chat else {"text": delta.get("content", "")}
+    if logprob is not None:
+        told["logprobs"] = {"content": [{"logprob": logprob}]} if chat else {"token_logprobs": [logprob]}
     choice = {"index": 0, "finish_reason": finish, **told}
     return json.dumps({"id": "c", "object": "chunk", "choices": [choice]}, ensure_ascii=ascii)
 

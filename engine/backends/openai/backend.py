@@ -76,7 +76,7 @@ class OpenAIBackend:
             pieces = []
             while (piece := await reply.next()) is not None:
                 pieces.append(piece)
-                yield Token(piece)
+                yield Token(piece, reply.logprob)
             usage = reply.usage or await self._count(request.flat, "".join(pieces))
             yield Result({"finishReason": reply.finish_reason}, usage)
 
@@ -126,6 +126,8 @@ def text_call(config: OpenAIConfig, request: TextRequest) -> tuple[str, dict[str
         "stop": list(request.stop) or None,
         "seed": request.seed,
         "stream_options": {"include_usage": True} if config.stream_usage else None,
+        # A number in the older API: how many of the likeliest tokens to tell beside the one that was drawn.
+        "logprobs": (True if config.api == "chat" else 1) if config.logprobs else None,
     }
     given = {name: value for name, value in body.items() if value is not None}
     if config.api == "completions":

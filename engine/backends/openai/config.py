@@ -34,6 +34,7 @@ class OpenAIConfig(ConfigPart):
             `max_completion_tokens` only.
         stream_usage: whether to ask for the usage with the stream; servers that do not know
             `stream_options` may refuse it.
+        logprobs: whether to ask for the log probability of each token; not all models tell it.
         max_connections: calls at once; more wait for their turn, within the time for the first token.
     """
 
@@ -43,6 +44,7 @@ class OpenAIConfig(ConfigPart):
     api: Literal["chat", "completions"] = "chat"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_usage: bool = True
+    logprobs: bool = False
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 100
     timeouts: Timeouts = Timeouts()
 

@@ -19,6 +19,9 @@ USAGE_SECONDS = 5.0
 # No context is as long: a server that writes on for ever is not believed.
 MAX_CHARACTERS = 16 * 1024 * 1024
 
+# Servers tell -9999 of what is out of the question.
+LEAST_LOGPROB = -10_000.0
+
 FINISH_REASONS = {
     "length": FinishReason.LENGTH,
     "max_tokens": FinishReason.LENGTH,
@@ -42,6 +45,7 @@ class Reply:
     Attributes:
         finish_reason: why the text ended; None while it has not.
         usage: what the server says it used; None while it has said nothing.
+        logprob: that of the last piece, where it is a single token and the server tells it.
     """
 
     def __init__(self, stream: Stream, timeouts: Timeouts, deadline: float, translate: Translator) -> None:
@@ -55,6 +59,7 @@ class Reply:
         self._characters = 0
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
+        self.logprob: float | None = None
 
     async def begin(self) -> None:
         """Waits for the first piece of text, or for the end of an answer without any, as long as it takes.
@@ -127,7 +132,9 @@ class Reply:
                 raise UnreadableError
             return ""
         choice = choices[0] if choices and isinstance(choices[0], dict) else {}
+        was_half = bool(self._half)
         text = self._whole_characters(text_in(choice))
+        self.logprob = None if was_half or self._half else logprob_in(choice)
         reason = choice.get("finish_reason")
         if reason == "error":
             raise ModelError("The model server failed while it answered.", retryable=True)
@@ -154,6 +161,20 @@ def text_in(choice: dict[str, Any]) -> str:
         if isinstance(text, str) and text:
             return text
     return ""
+
+
+def logprob_in(choice: dict[str, Any]) -> float | None:
+    """Returns the log probability that one choice of either API tells, if it is that of a single token."""
+    told = choice.get("logprobs")
+    if not isinstance(told, dict):
+        return None
+    each = told.get("content") or told.get("token_logprobs")
+    if not isinstance(each, list) or len(each) != 1:
+        return None
+    logprob = each[0].get("logprob") if isinstance(each[0], dict) else each[0]
+    if not isinstance(logprob, int | float) or isinstance(logprob, bool):
+        return None
+    return float(logprob) if LEAST_LOGPROB <= logprob <= 0 else None
 
 
 def usage_in(answer: dict[str, Any]) -> Usage | None:

@@ -26,6 +26,9 @@ NAMES = st.sampled_from(
         "completion_tokens",
         "prompt_tokens_details",
         "cached_tokens",
+        "logprobs",
+        "token_logprobs",
+        "logprob",
     ]
 )
 JSON = st.recursive(

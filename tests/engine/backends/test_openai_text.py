@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
+from engine.backends.base import Token
+from engine.backends.openai.reply import logprob_in
 from engine.values import FinishReason, PredictionData, Usage, UsageSource
-from tests.engine.backends.upstreams import answer_of, asked, openai_spec, opened_openai
+from tests.engine.backends.upstreams import answer_of, asked, events_of, openai_spec, opened_openai
 from tests.engine.specs import text
 from tests.engine.text_files import bytes_tokenizer
 from tests.servers.openai_compatible import ModelServer
@@ -46,6 +48,30 @@ async def test_a_chat_is_asked_with_what_was_given_and_nothing_else(server: Mode
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+
+
+@both_apis
+async def test_log_probabilities_are_told_where_they_are_asked_for(server: ModelServer, api: str) -> None:
+    async with opened_openai(openai_spec(server.url, api=api, logprobs=True)) as backend:
+        *tokens, _ = await events_of(backend, text("Hello", maxTokens=3))
+
+    assert tokens == [Token("Once", 0.0), Token(" upon", -0.5), Token(" a", -1.0)]
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        None,
+        5,
+        {},
+        {"content": [{"logprob": -1}, {"logprob": -2}]},
+        {"content": ["x"]},
+        {"token_logprobs": [1.5]},
+        {"token_logprobs": [-(10**400)]},
+    ],
+)
+def test_what_is_no_log_probability_of_one_token_is_none(logprobs: Any) -> None:
+    assert logprob_in({"logprobs": logprobs}) is None
 
 
 async def test_every_parameter_is_passed_on(server: ModelServer) -> None:
