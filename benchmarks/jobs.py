@@ -193,8 +193,14 @@ def working(settings: Settings, count: int) -> Iterator[Processes]:
         "FORETELL_WORKER_SLOTS": "2",
     }
     command = [sys.executable, "-m", "foretell", "worker"]
-    workers = [subprocess.Popen(command, env=environment) for _ in range(count)]
+    workers = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, bufsize=0) for _ in range(count)
+    ]
     try:
+        for worker in workers:
+            assert worker.stderr is not None
+            while b"Running jobs" not in worker.stderr.readline():
+                pass
         yield Processes(workers)
     finally:
         for worker in workers:
@@ -265,7 +271,6 @@ async def main(arguments: argparse.Namespace) -> None:
         database = None if arguments.database_url else directory / "foretell.db"
         async with serving(settings) as service:
             with working(settings, arguments.workers) as processes:
-                await asyncio.sleep(10 if arguments.workers else 0)  # until they are there
                 for count in arguments.items:
                     await throughput(service, processes, count, database)
                 await fairness(service, max(arguments.items))
