@@ -38,6 +38,7 @@ class Action(StrEnum):
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_PASSWORD = "user.password"  # noqa: S105  (it is the name of an action)
+    WEBHOOK_SECRET_ROTATED = "webhook_secret.rotated"  # noqa: S105  (it is the name of an action)
     USAGE_REPRICED = "usage.reprice"
     VERSION_CREATED = "model_version.created"
     VERSION_RETIRED = "model_version.retired"

@@ -65,7 +65,7 @@ def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
 def _protect(app: FastAPI, settings: Settings) -> None:
     if settings.allowed_origins:
         allow_origins(app, settings.allowed_origins)
-    names = allowed_hosts(settings)
+    names = allowed_hosts(settings, settings.host)
     if names is not None:
         app.add_middleware(AllowedHosts, names=names)
     app.add_middleware(SecureHeaders, over_tls=(settings.public_url or "").startswith("https://"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from db.pages import Page, Window
 from db.tables import WebhookDeliveryRow
+from engine.audit import actor_of
 from engine.errors import NotFoundError
 from resolvers.context import Context
 from resolvers.loaders import DeliveriesOf
@@ -22,7 +23,8 @@ async def redeliver(context: Context, delivery_id: str) -> WebhookDeliveryRow:
 
 async def rotate_secret(context: Context) -> str:
     """Gives the project a new signing secret and returns it."""
-    return await context.services.webhooks.rotate_secret(context.viewer.project_id)
+    actor = actor_of(context.viewer, context.request_id)
+    return await context.services.webhooks.rotate_secret(context.viewer.project_id, actor=actor)
 
 
 async def deliveries_of(

@@ -13,6 +13,7 @@ from db.queries import webhooks as queries
 from db.session import Database
 from db.tables import PredictionRow, WebhookDeliveryRow, WebhookSecretRow
 from db.types import now
+from engine.audit import OPERATOR, Action, Actor, note
 from engine.errors import NotFoundError
 from engine.ids import global_id
 
@@ -103,11 +104,12 @@ class Webhooks:
                 raise NotFoundError("There is no such delivery.", path=("input", "id"))
             return (await queries.by_id(connection, project_id, [delivery_id]))[0]
 
-    async def rotate_secret(self, project_id: str) -> str:
+    async def rotate_secret(self, project_id: str, *, actor: Actor = OPERATOR) -> str:
         """Makes a new signing secret and returns it; the one before it signs beside it for 24 hours."""
         row = WebhookSecretRow(project_id=project_id, secret=new_secret())
         async with self._database.write() as connection:
             await queries.replace_secret(connection, row, now() + OVERLAP)
+            await note(connection, actor, Action.WEBHOOK_SECRET_ROTATED, "webhooks", project_id=project_id)
         return row.secret
 
 

@@ -44,15 +44,15 @@ class AllowedHosts:
         return name in self._names or name.endswith(self._endings) or _is_address(name)
 
 
-def allowed_hosts(settings: Settings) -> Collection[str] | None:
-    """Returns the names that the server answers to; None where it answers to all.
+def allowed_hosts(settings: Settings, host: str) -> Collection[str] | None:
+    """Returns the names that a server which listens on `host` answers to; None where it answers to all.
 
     On a loopback address it is for programs of the same machine, so it answers to local names only, and to
     those that the settings name.
     """
-    if not settings.allowed_hosts and not is_local(settings.host):
+    if not settings.allowed_hosts and not is_local(host):
         return None
-    named = {settings.host, *settings.allowed_hosts}
+    named = {host, *settings.allowed_hosts}
     if settings.public_url is not None:
         named.add(urlsplit(settings.public_url).hostname or "")
     return {name.lower() for name in named} | {"localhost", "*.localhost"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.audit import Action
 from engine.values import Scope
 from schema.nodes import global_id
+from tests.foretell.commands import ROOT
 from tests.schema.graph import Caller, Graph
 
 EVENTS = """query ($filter: AuditFilterInput) { auditEvents(first: 50, filter: $filter) {
@@ -93,3 +95,18 @@ async def test_a_refused_change_leaves_no_note(graph: Graph, caller: Caller) -> 
 
     assert len(await events(graph, caller)) == before
     assert len(await events(graph, stranger)) == 2
+
+
+async def test_a_new_secret_for_webhooks_is_noted_without_it(graph: Graph, caller: Caller) -> None:
+    made = await graph.data(caller, "mutation { rotateWebhookSecret { secret } }")
+
+    (event,) = await events(graph, caller, action=["webhook_secret.rotated"])
+
+    assert (event["actor"], event["subject"], event["details"]) == ("key key", "webhooks", {})
+    assert made["rotateWebhookSecret"]["secret"] not in str(event)
+
+
+def test_every_action_is_documented() -> None:
+    documented = (ROOT / "docs" / "access.md").read_text()
+
+    assert [action for action in Action if f"`{action}`" not in documented] == []

@@ -7,13 +7,12 @@ from typing import Any
 from graphql import GraphQLField
 from sqlalchemy import select
 
-from db.tables import ModelAliasRow
 from db.tables.keys import api_keys
 from db.tables.models import models
 from db.tables.predictions import predictions
-from schema.nodes import global_id
 from tests.schema.graph import Caller, Graph, model, prediction, price, version
 from tests.schema.selections import BY_TYPE, SCHEMA, call, each_field
+from tests.schema.tenants import shared_model, tenant
 
 WALK = """
 query ($first: Int) {
@@ -67,39 +66,8 @@ MARK = "hidden-from-you"
 
 async def hidden(graph: Graph) -> tuple[Caller, list[str]]:
     """Stores rows of every kind for a project, marked in every text; returns its key, and their ids."""
-    theirs = await graph.caller(MARK)
-    shared, own = model("shared"), model(f"{MARK}-model", project_id=theirs.project_id, description=MARK)
-    own.tags, own.display_name = [MARK], MARK
-    versions = [version(shared), version(own, status_reason=MARK, input_schema={"title": MARK})]
-    shared.default_version_id, own.default_version_id = (row.id for row in versions)
-    marked: dict[str, Any] = {
-        "request_id": MARK,
-        "meta": {MARK: MARK},
-        "input": {"records": [{MARK: MARK}]},
-        "output": {"results": [{"label": MARK}]},
-        "error": {"code": "MODEL_ERROR", "message": MARK, "retryable": False, "retryAfterSeconds": None},
-        "explanation": {
-            "method": "OCCLUSION",
-            "baseline": 1,
-            "records": [{"attributions": [{"feature": MARK, "value": 1, "featureValue": MARK}]}],
-        },
-    }
-    made = [prediction(theirs, each, **marked) for each in versions]
-    pointing: dict[str, Any] = {"targets": [{"version_id": versions[0].id, "weight": 1}]}
-    alias = ModelAliasRow(model_id=shared.id, project_id=theirs.project_id, name=MARK, **pointing)
-    await graph.add(shared, own)
-    await graph.add(*versions)
-    await graph.add(*map(price, versions), alias)
-    await graph.add(*made)
-    ids: list[str] = [
-        global_id("Model", own.id),
-        global_id("ModelVersion", versions[1].id),
-        *(global_id("Prediction", row.id) for row in made),
-        global_id("ApiKey", theirs.key_id),
-        global_id("Viewer", theirs.key_id),
-        global_id("Project", theirs.project_id),
-    ]
-    return theirs, ids
+    theirs = await tenant(graph, MARK, await shared_model(graph))
+    return theirs.caller, list(theirs.ids.values())
 
 
 DOCUMENTS = [
