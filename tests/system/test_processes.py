@@ -122,7 +122,12 @@ async def test_a_worker_shows_its_health_and_metrics_on_the_port_for_operators()
         try:
             async with asyncio.timeout(60), httpx.AsyncClient() as client:
                 await eventually(lambda: is_ready(operators))
-                metrics = await client.get(f"http://127.0.0.1:{operators}/metrics")
+
+                async def hears() -> bool:
+                    metrics = await client.get(f"http://127.0.0.1:{operators}/metrics")
+                    return "foretell_bus_up 1.0" in metrics.text
+
+                await eventually(hears)
             process.terminate()
             _, said = await asyncio.wait_for(process.communicate(), 30)
         finally:
@@ -132,4 +137,3 @@ async def test_a_worker_shows_its_health_and_metrics_on_the_port_for_operators()
 
     assert process.returncode == 0
     assert b"2 chunks at once" in said
-    assert "foretell_bus_up 1.0" in metrics.text

@@ -115,6 +115,16 @@ class Bench:
         async with self.database.read() as connection:
             return int((await connection.execute(mine)).scalar_one())
 
+    async def rested(self, job_id: str) -> JobRow:
+        """Waits until all that the backend was asked for a job is stored and nothing more is asked."""
+        async with asyncio.timeout(20):
+            while True:
+                asked = len(self.backend.calls)
+                await asyncio.sleep(0.2)
+                row = await self.job(job_id)
+                if row.succeeded == asked == len(self.backend.calls):
+                    return row
+
     async def ended(self, job_id: str) -> JobRow:
         """Waits until a job is terminal, and returns it."""
         async with asyncio.timeout(20):
