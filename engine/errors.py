@@ -19,6 +19,7 @@ ForetellError
 │   ├── LimitExceededError
 │   │   ├── RateLimitedError       RATE_LIMITED
 │   │   └── BudgetExceededError    BUDGET_EXCEEDED
+│   │       └── UnpricedError      BUDGET_EXCEEDED
 │   ├── UnavailableError
 │   │   ├── ModelNotReadyError     MODEL_NOT_READY
 │   │   └── ModelOverloadedError   MODEL_OVERLOADED
@@ -253,6 +254,10 @@ class BudgetExceededError(LimitExceededError):
     ) -> None:
         super().__init__(message, retryable=retryable, retry_after_seconds=retry_after_seconds)
         self.budget = budget
+
+
+class UnpricedError(BudgetExceededError):
+    """What has no price in the currency of the budget can not be counted against it."""
 
 
 class UnavailableError(ExpectedError):

@@ -14,7 +14,7 @@ from db.queries import budgets as queries
 from db.session import Database
 from db.tables import BudgetRow
 from db.types import now
-from engine.errors import BudgetExceededError
+from engine.errors import BudgetExceededError, UnpricedError
 from engine.limits.base import Payer
 from engine.limits.projects import Projects
 from engine.limits.thresholds import tell_of_refusal, tell_of_spending
@@ -69,7 +69,7 @@ class Budgets:
         if len(counted) < len(rows) and not self._allows_unpriced:
             raise _unpriced(standing(rows[0], at), most)
         exceeded = [standing(row, at) for row in rows if row.id in counted and _is_exceeded(row)]
-        if exceeded:
+        if exceeded and nanos:  # what is free always fits
             raise _exceeded(max(exceeded, key=lambda budget: budget.spent_nanos - budget.limit_nanos), nanos)
         if counted and nanos:
             await queries.hold(connection, holder, counted, nanos, job_id)
@@ -84,9 +84,10 @@ class Budgets:
     async def tell_of_refusal(self, error: BudgetExceededError) -> None:
         """Tells, once in a window, that a budget is used up: what was refused did not fit any more.
 
-        What only the reservations of others stood in the way of does not say so.
+        What only the reservations of others stood in the way of does not say so, and neither does what is
+        refused while much is left.
         """
-        if error.budget is None or error.retryable:
+        if error.budget is None or error.retryable or isinstance(error, UnpricedError):
             return
         async with self._database.write() as connection:
             await tell_of_refusal(connection, error.budget.id)
@@ -116,14 +117,14 @@ def _exceeded(budget: Budget, nanos: int) -> BudgetExceededError:
     )
 
 
-def _unpriced(budget: Budget, most: Cost | None) -> BudgetExceededError:
+def _unpriced(budget: Budget, most: Cost | None) -> UnpricedError:
     what = "Its price is not known" if most is None else f"Its price is in {most.currency}"
     message = (
         f"{what}, so it can not be counted against the {budget.window} budget in {budget.currency}. Give the "
         "model version a price in that currency, or set FORETELL_BUDGETS_UNKNOWN_PRICE to allow."
     )
     nanos = 0 if most is None or most.currency != budget.currency else most.nanos
-    return BudgetExceededError(message, budget=_without(budget, nanos))
+    return UnpricedError(message, budget=_without(budget, nanos))
 
 
 def _without(budget: Budget, nanos: int) -> Budget:

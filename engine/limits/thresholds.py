@@ -16,6 +16,7 @@ from engine.webhooks import outbox
 
 THRESHOLDS = (50, 80, 100)
 """In percent of the limit."""
+NEARLY_ALL = THRESHOLDS[-2]
 
 
 async def tell_of_spending(connection: AsyncConnection, rows: Iterable[BudgetRow]) -> None:
@@ -26,9 +27,9 @@ async def tell_of_spending(connection: AsyncConnection, rows: Iterable[BudgetRow
 
 
 async def tell_of_refusal(connection: AsyncConnection, budget_id: str) -> None:
-    """Writes the webhooks up to the last threshold: what is left is too little for what was asked."""
+    """Writes the webhooks of a budget of which too little is left: nearly all is spent."""
     row = await queries.by_id(connection, budget_id)
-    if row is not None:
+    if row is not None and row.spent_nanos * 100 >= NEARLY_ALL * row.limit_nanos:
         await _tell(connection, row, [each for each in THRESHOLDS if each > row.told])
 
 

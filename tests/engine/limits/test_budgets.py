@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import update
 
 from db.tables.budgets import budgets
+from engine.definitions import PriceDefinition
 from engine.errors import BudgetExceededError, InternalError, InvalidInputError
 from engine.standing import BudgetWindow, LimitScope
 from engine.values import CacheMode
 from tests.engine.limits.money import all_budgets, books, only_budget, set_budget, told
+from tests.engine.limits.texts import tell, teller
 from tests.engine.workshop import Workshop, request
 
 PRICE = 1000
@@ -190,14 +192,38 @@ async def test_thresholds_are_told_once_each(workshop: Workshop) -> None:
 
 
 async def test_a_budget_that_no_price_fits_into_any_more_is_told_of_as_used_up(workshop: Workshop) -> None:
-    await set_budget(workshop, 3 * PRICE // 2, callback_url="http://127.0.0.1/hook")
+    await set_budget(workshop, 6 * PRICE // 5, callback_url="http://127.0.0.1/hook")
     await workshop.predict()
+    before = [each["threshold"] for each in await told(workshop)]
 
     for _ in range(2):
         with pytest.raises(BudgetExceededError):
             await workshop.predict(2)
 
+    assert before == [50, 80]
     assert [each["threshold"] for each in await told(workshop)] == [50, 80, 100]
+
+
+async def test_a_refusal_while_much_is_left_says_nothing_of_the_budget(workshop: Workshop) -> None:
+    await set_budget(workshop, PRICE - 1, callback_url="http://127.0.0.1/hook")
+
+    with pytest.raises(BudgetExceededError):
+        await workshop.predict()
+
+    assert await told(workshop) == []
+
+
+async def test_what_is_free_fits_into_a_budget_that_is_overspent(workshop: Workshop) -> None:
+    await set_budget(workshop, PRICE)
+    await workshop.predict()
+    await set_budget(workshop, PRICE // 2)
+    free = {"per_prediction": "0", "input_per_million_tokens": "0", "output_per_million_tokens": "0"}
+    await teller(workshop, price=PriceDefinition.model_validate(free))
+
+    row = await workshop.ask(tell(10))
+
+    assert row.status == "SUCCEEDED"
+    assert await books(workshop) == (PRICE, 0, 0)
 
 
 async def test_thresholds_are_told_anew_in_the_next_window(workshop: Workshop) -> None:

@@ -16,9 +16,8 @@ PROMPT = "Once"  # 4 bytes: about one token
 
 async def teller(workshop: Workshop, *, price: PriceDefinition | None = None) -> None:
     """Registers the model `teller`, which says nothing, and says that it used 3 + 7 tokens."""
-    version = VersionDefinition(
-        version="1", backend=BackendDefinition(kind=KIND), max_tokens=1000, price=price
-    )
+    backend = BackendDefinition.model_validate({"kind": KIND, "url": "http://told", "model": "told"})
+    version = VersionDefinition(version="1", backend=backend, max_tokens=1000, price=price)
     definition = ModelDefinition(
         name="teller", display_name="teller", task=ModelTask.TEXT_GENERATION, versions=[version]
     )
