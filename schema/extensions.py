@@ -81,7 +81,7 @@ class Admission(SchemaExtension):
         name, variables = execution._provided_operation_name, execution.variables or {}
         judged = judge(prepared, schema, context.limits, name, variables)
         if isinstance(judged, list):
-            return judged
+            return await refuse(judged, context)
         execution.extensions_results["cost"] = told = judged.told(context.limits)
         if (
             judged.cost <= context.limits.cost
@@ -134,7 +134,16 @@ async def charge(judged: Judged, context: OperationContext, told: dict[str, obje
     cost, maximum = judged.cost, context.limits.cost
     if cost > maximum:
         text = f"The operation costs {cost:g}; the limit is {maximum:g}."
-        return [refusal(text, "COST_LIMIT_EXCEEDED", judged.node)]
+        return await refuse([refusal(text, "COST_LIMIT_EXCEEDED", judged.node)], context)
+    return await _throttle(cost, context, told)
+
+
+async def refuse(errors: list[GraphQLError], context: OperationContext) -> list[GraphQLError]:
+    """Count what is refused as a request, or it would be free to ask for; return why it is refused."""
+    return await _throttle(0.0, context, {}) or errors
+
+
+async def _throttle(cost: float, context: OperationContext, told: dict[str, object]) -> list[GraphQLError]:
     if context.throttle is None:
         return []
     try:
