@@ -24,6 +24,7 @@ from engine.cache.memory import MemoryCache
 from engine.cache.redis import RedisCache
 from engine.catalog import Catalog
 from engine.definitions import ModelDefinition, read_definitions
+from engine.health import Health
 from engine.identity.authenticator import Authenticator
 from engine.identity.guesses import Guesses
 from engine.identity.passwords import Passwords
@@ -172,6 +173,8 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             await recovery.take_over_everything()
         await stack.enter_async_context(_in_background(recovery.run()))
         await stack.enter_async_context(_in_background(serving.run()))
+        health = Health(serving, every_seconds=settings.health_check_seconds)
+        await stack.enter_async_context(_in_background(health.run()))
         await stack.enter_async_context(_in_background(runs.listen()))
         await stack.enter_async_context(_in_background(projects.run(bus)))
         await stack.enter_async_context(_in_background(limits.run()))

@@ -194,6 +194,9 @@ class Settings(BaseModel):
             "variable whose key goes there, parted by commas."
         ),
     )
+    health_check_seconds: float = Field(
+        default=30.0, ge=1, le=3600, description="How often model servers are asked whether they are well."
+    )
     max_model_bytes: int = Field(
         default=256 * 1024**2,
         ge=1024,

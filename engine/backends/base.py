@@ -120,6 +120,18 @@ class ManyBackend(Backend, Protocol):
         """Returns the end of each prediction, in order. One that fails does not touch its neighbours."""
 
 
+@runtime_checkable
+class ProbedBackend(Backend, Protocol):
+    """A backend whose model is at a server that can be asked whether it is well, at no cost."""
+
+    async def probe(self) -> None:
+        """Returns if the server is well.
+
+        Raises:
+            ModelError: it is not, or can not be reached.
+        """
+
+
 async def drain(events: AsyncIterator[Event]) -> Result:
     """Reads a stream to its end.
 

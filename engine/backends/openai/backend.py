@@ -58,6 +58,10 @@ class OpenAIBackend:
         self._opened = config, upstream
         return Metadata()
 
+    async def probe(self) -> None:
+        """Asks the server for its list of models, at no cost."""
+        await self._ready[1].check()
+
     async def predict(self, data: PredictionData) -> AsyncIterator[Event]:
         """Yields the text as it comes, or one result with the embeddings.
 

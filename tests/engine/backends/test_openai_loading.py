@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.backends.base import ProbedBackend
 from engine.errors import ModelError
 from engine.values import ModelTask
 from tests.engine.backends.upstreams import answer_of, asked, openai_spec, opened_openai
@@ -189,3 +190,15 @@ async def test_a_closed_backend_leaves_no_connection_and_can_be_closed_again(ser
         await server.until(open=0)
         with pytest.raises(ModelError, match="is closed"):
             await answer_of(backend, text("Hello"))
+
+
+async def test_a_probe_asks_for_the_list_of_models_and_for_no_answer(server: ModelServer) -> None:
+    async with opened_openai(openai_spec(server.url)) as backend:
+        assert isinstance(backend, ProbedBackend)
+        before = server.checks
+        await backend.probe()
+        server.key = "another"
+        with pytest.raises(ModelError):
+            await backend.probe()
+
+    assert (server.checks - before, server.calls) == (1, [])
