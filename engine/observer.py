@@ -30,6 +30,9 @@ class Observer(Protocol):
     def items_ended(self, version: str, tally: Tally) -> None:
         """Items of a job ended, stored in one transaction."""
 
+    def shadow_dropped(self, version: str) -> None:
+        """A copy that a shadow was to get was not made: too many ran, or it could not be asked."""
+
     def webhook_attempted(self, outcome: str) -> None:
         """A delivery was tried: `delivered`, `refused` (an answer that is not 2xx) or `unreachable`."""
 
@@ -41,6 +44,9 @@ class Unobserved:
         """See `Observer`."""
 
     def items_ended(self, version: str, tally: Tally) -> None:
+        """See `Observer`."""
+
+    def shadow_dropped(self, version: str) -> None:
         """See `Observer`."""
 
     def webhook_attempted(self, outcome: str) -> None:

@@ -45,6 +45,7 @@ from engine.routing.router import Router, Tries
 from engine.routing.routes import Route
 from engine.runs import Run, Runs
 from engine.serving import Served, Serving
+from engine.shadows import Shadows
 from engine.text_stream import TextStream
 from engine.usage import ledger
 from engine.values import (
@@ -85,6 +86,7 @@ class Predictor:
         bus: Bus,
         answers: Answers,
         runs: Runs,
+        shadows: Shadows,
         *,
         limits: Limits,
         budgets: Budgets,
@@ -98,6 +100,7 @@ class Predictor:
         self._allowed_hosts = allowed_hosts
         self._answers = answers
         self._runs = runs
+        self._shadows = shadows
         self._limits = limits
         self._budgets = budgets
 
@@ -177,7 +180,7 @@ class Predictor:
         data = PredictionData(version.spec.task.member, row.input or {})
         waited = max(0.0, (now() - row.created_at).total_seconds())
         method = ExplanationMethod(row.explain) if row.explain else None
-        route = self._router.again(version, row.alias_id)
+        route = self._router.again(row, version)
         run = Run(row, Question(served, route, data, method), time.perf_counter() - waited)
         error: ProcessingError | None
         if row.cancel_requested:
@@ -253,7 +256,9 @@ class Predictor:
         if is_known:
             self._runs.tell(run)
             return None
-        return self._runs.start(run)
+        task = self._runs.start(run)
+        self._shadows.copy(run)
+        return task
 
     async def _earlier(self, viewer: Viewer, prediction_id: str, wait_ms: int) -> PredictionRow:
         """Returns the prediction that a key stands for, when it is terminal or the wait is over."""

@@ -58,6 +58,7 @@ from engine.routing.redis import RedisBoard
 from engine.routing.router import Router
 from engine.runs import Runs
 from engine.serving import Serving
+from engine.shadows import Shadows
 from engine.signing import Links, link_secret
 from engine.storage.base import Storage
 from engine.storage.opened import open_storage
@@ -153,6 +154,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             observer=observer,
         )
         hosts = settings.webhook_allowed_hosts
+        shadows = Shadows(database, router, runs, budgets, settings.shadow_concurrency, observer)
         predictor = Predictor(
             database,
             catalog,
@@ -161,6 +163,7 @@ async def running(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncI
             bus,
             answers,
             runs,
+            shadows,
             limits=limits,
             budgets=budgets,
             allowed_hosts=hosts,

@@ -244,6 +244,12 @@ class Settings(BaseModel):
         le=1,
         description="How much of a version's calls at once jobs may take; at least one call.",
     )
+    shadow_concurrency: int = Field(
+        default=8,
+        ge=0,
+        le=1000,
+        description="Copies for shadow targets that run at once in this process; more are left out.",
+    )
     circuit_failures: int = Field(
         default=5,
         ge=1,

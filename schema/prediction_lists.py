@@ -59,6 +59,10 @@ class PredictionFilterInput:
     cached: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Served from the cache, or not."
     )
+    shadow: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="True: only the copies that shadow targets got, which else are left out.",
+    )
     created_at: DateTimeRangeInput | None = strawberry.field(
         default=strawberry.UNSET, description="Accepted within."
     )
@@ -77,6 +81,7 @@ class PredictionFilterInput:
             job_id=row_id(self.job_id, "Job") if self.job_id else None,
             custom_id=given_tuple(self.custom_id),
             cached=given(self.cached),
+            shadow=given(self.shadow) or False,
             since=given(self.created_at.gte) if self.created_at else None,
             until=given(self.created_at.lt) if self.created_at else None,
         )

@@ -153,6 +153,21 @@ class Prediction(Node):
             return None
         return shaped("ModelAlias", await info.context.loaders.alias.load(self.row.alias_id))
 
+    @field(
+        Scope.PREDICTIONS_READ,
+        "The copy of it that the shadow of its alias got, to compare; null where none was made.",
+    )
+    async def shadow(self, info: Info) -> Prediction | None:
+        """Loads the copy."""
+        return shaped("Prediction", await info.context.loaders.shadow.load(self.row.id))
+
+    @field(Scope.PREDICTIONS_READ, "What it is a copy of, made for a shadow target; else null.")
+    async def shadow_of(self, info: Info) -> Prediction | None:
+        """Loads the prediction that was copied."""
+        if self.row.shadow_of is None:
+            return None
+        return shaped("Prediction", await info.context.loaders.prediction.load(self.row.shadow_of))
+
     @field(Scope.PREDICTIONS_READ, "What was asked; null once purged.", directives=[LARGE])
     async def input(self, info: Info) -> PredictionInputData | None:
         """Loads the input."""

@@ -108,8 +108,8 @@ async def _routed(chunk: Chunk, running: Running, router: Router, failed: Outcom
     method = ExplanationMethod(chunk.job.explain) if chunk.job.explain else None
     task = chunk.served.version.spec.task
     stream = TextStream(Unheard(), running.id) if generates(task) else None
-    tries = Tries(chunk.route, chunk.served, calls=0 if failed is None else 1)
-    outcome = await router.answer(tries, running.item.data, method, stream, for_job=True, failed=failed)
+    tries = Tries(chunk.route, chunk.served, calls=0 if failed is None else 1, in_background=True)
+    outcome = await router.answer(tries, running.item.data, method, stream, failed=failed)
     running.served = tries.served
     running.others += max(0, tries.calls - 1)
     return outcome

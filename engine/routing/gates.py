@@ -125,14 +125,14 @@ class Gates:
         """Tells whether a version takes no more callers now."""
         return self._gate(served).is_full
 
-    def place(self, served: Served) -> Place:
-        """Gives a caller a place, to be given back when the call has ended.
+    def place(self, served: Served, *, forced: bool = False) -> Place:
+        """Gives a caller a place, to be given back when the call has ended; one that is `forced` always.
 
         Raises:
             ModelOverloadedError: the version runs as many calls as it may, and as many wait.
         """
         gate = self._gate(served)
-        if gate.is_full:
+        if gate.is_full and not forced:
             raise ModelOverloadedError(
                 f"{served.version.spec.name} runs {gate.slots} predictions, as many as it may, and "
                 f"{gate.queue} wait.",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from db.tables import JobRow
+from db.tables import JobRow, PredictionRow
 from engine.catalog import Catalog, CatalogVersion
 from engine.errors import (
     ExpectedError,
@@ -55,6 +55,8 @@ class Tries:
     served: Served
     calls: int = 0
     is_asking: bool = False
+    in_background: bool = False
+    """Whether nobody waits for the answer, so that it waits for others, as an item of a job does."""
     place: Place | None = field(default=None, repr=False)
 
     def leave(self) -> None:
@@ -96,9 +98,9 @@ class Router:
             raise ModelNotReadyError("The model version is not known here yet.")
         return Route(asked, tuple(version for version in others if version is not None))
 
-    def again(self, version: CatalogVersion, alias_id: str | None) -> Route:
+    def again(self, row: PredictionRow, version: CatalogVersion) -> Route:
         """Finds where a prediction goes that was accepted before; see `route_again`."""
-        return route_again(self._catalog, version, alias_id)
+        return route_again(self._catalog, row, version)
 
     def first(self, route: Route, *, for_job: bool = False) -> Served:
         """Returns the version of a route that is asked first.
@@ -120,7 +122,6 @@ class Router:
         method: ExplanationMethod | None = None,
         stream: TextStream | None = None,
         *,
-        for_job: bool = False,
         failed: Outcome | None = None,
     ) -> Outcome:
         """Asks along the route until one answers, or fails in a way that another would too.
@@ -132,12 +133,12 @@ class Router:
         for served in self._in_turn(first, tries.route):
             if served is first and failed is not None:
                 continue
-            if served is not first and not self._can_stand_in(served, data, method, for_job=for_job):
+            if served is not first and not self._can_stand_in(tries, served, data, method):
                 continue
             if not await self.circuits.enter(served.version.row.id):
                 continue
-            with self._place(served, needed=served is not first and not for_job):
-                outcome = await self._call(tries, served, data, method, stream, for_job=for_job) or outcome
+            with self._place(served, needed=served is not first and not tries.in_background):
+                outcome = await self._call(tries, served, data, method, stream) or outcome
             if outcome is not None and not may_be_better_elsewhere(outcome, stream):
                 break
         return outcome or self._unanswered(tries.route)
@@ -154,8 +155,9 @@ class Router:
             await self.circuits.succeeded(version_id)
 
     async def was_late(self, tries: Tries) -> None:
-        """Takes notice that a version did not answer before a prediction's deadline."""
-        await self.circuits.failed(tries.served.version.row.id)
+        """Takes notice that a version which was asked did not answer before a prediction's deadline."""
+        if tries.is_asking:
+            await self.circuits.failed(tries.served.version.row.id)
 
     def _ready(self, route: Route) -> Iterator[Served]:
         for version in route.versions:
@@ -173,9 +175,9 @@ class Router:
                 yield served
 
     def _can_stand_in(
-        self, served: Served, data: PredictionData, method: ExplanationMethod | None, *, for_job: bool
+        self, tries: Tries, served: Served, data: PredictionData, method: ExplanationMethod | None
     ) -> bool:
-        if not for_job and self.gates.is_full(served):
+        if not tries.in_background and self.gates.is_full(served):
             return False
         try:
             served.checker.check(data)
@@ -187,8 +189,8 @@ class Router:
 
     @contextmanager
     def _place(self, served: Served, *, needed: bool) -> Iterator[None]:
-        """Holds a place for a call that none was kept for."""
-        place = self.gates.place(served) if needed else None
+        """Holds a place for a call that none was kept for; there was room a moment ago."""
+        place = self.gates.place(served, forced=True) if needed else None
         try:
             yield
         finally:
@@ -202,13 +204,11 @@ class Router:
         data: PredictionData,
         method: ExplanationMethod | None,
         stream: TextStream | None,
-        *,
-        for_job: bool,
     ) -> Outcome | None:
-        """Asks a version when it is its turn; returns None where a job is to leave it alone by then."""
+        """Asks a version when it is its turn; returns None where an item is to leave it alone by then."""
         try:
-            async with self.gates.call(served, for_job=for_job):
-                if for_job and self.gates.rests_for(served):
+            async with self.gates.call(served, for_job=tries.in_background):
+                if tries.in_background and self.gates.rests_for(served):
                     await self.circuits.left(served.version.row.id)
                     return None
                 tries.served, tries.calls, tries.is_asking = served, tries.calls + 1, True
@@ -233,12 +233,13 @@ class Router:
         except ModelNotReadyError as error:
             if not waits:
                 return error
+        wait = round(max(0.1, min(waits, default=0.1)), 1)
         return ModelNotReadyError(
             f"{route.asked.spec.name} failed too often of late, and nothing else can answer; it is tried "
-            f"again in {min(waits):.1f} s.",
+            f"again in {wait} s.",
             status=ServingStatus.DEGRADED,
             path=("input", "model"),
-            retry_after_seconds=round(min(waits), 1),
+            retry_after_seconds=wait,
         )
 
     def _unanswered(self, route: Route) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.tables import PredictionRow
 from engine.catalog import Catalog, CatalogAlias, CatalogModel, CatalogVersion
 from engine.errors import InvalidInputError, NotFoundError
 from engine.routing.split import ranked
@@ -54,15 +55,20 @@ def find_route(
     alias = _alias(found, viewer.project_id, version)
     if alias is None:
         return Route(catalog.version(found, version))
-    caller = sticky_key or viewer.api_key_id or viewer.display_name
+    caller = sticky_key or viewer.holder
     return _drawn(alias, caller)
 
 
-def route_again(catalog: Catalog, version: CatalogVersion, alias_id: str | None) -> Route:
-    """Returns the route of a prediction that was accepted before, for a version, by an alias as it is now."""
-    alias = None if alias_id is None else catalog.alias_by_id(alias_id)
-    others = () if alias is None else _without(version, alias.fallbacks)
-    return Route(version, others, alias)
+def route_again(catalog: Catalog, row: PredictionRow, version: CatalogVersion) -> Route:
+    """Returns the route of a prediction that was accepted before, to be asked of a version, which it names.
+
+    What stands in is what its alias says now; nothing does for a shadow.
+    """
+    asked = catalog.version_by_id(row.asked_version_id or "") or version
+    alias = None if row.alias_id is None else catalog.alias_by_id(row.alias_id)
+    if alias is None or row.shadow_of is not None:
+        return Route(version, (), alias)
+    return Route(asked, _without(asked, (version, *alias.fallbacks)), alias)
 
 
 def _alias(model: CatalogModel, project_id: str, ref: VersionRef | None) -> CatalogAlias | None:

@@ -62,6 +62,9 @@ class Instruments:
         self.cost = counter(
             "cost", "What predictions cost, in whole units of the currency.", *version, "currency"
         )
+        self.shadows_dropped = counter(
+            "shadows_dropped", "Copies for shadow targets that were not made: too many ran.", *version
+        )
         self.webhook_attempts = counter("webhook_attempts", "Attempts to deliver a webhook.", "outcome")
 
         self.loop_lag_seconds = histogram(

@@ -57,7 +57,8 @@ class Metrics:
     def prediction_ended(self, version: str, row: PredictionRow) -> None:
         """See `Observer`."""
         labels, on = _labels(version), self.instruments
-        on.predictions.labels(*labels, row.status, str(row.cached).lower(), "request").inc()
+        source = "request" if row.shadow_of is None else "shadow"
+        on.predictions.labels(*labels, row.status, str(row.cached).lower(), source).inc()
         total, queue, inference = row.total_ms or 0.0, row.queue_ms or 0.0, row.inference_ms or 0.0
         on.prediction_seconds.labels(*labels).observe(total / 1000)
         on.queue_seconds.labels(*labels).observe(queue / 1000)
@@ -87,6 +88,10 @@ class Metrics:
         self._count_usage(labels, tally.records, tokens)
         for currency, nanos in tally.cost_nanos.items():
             on.cost.labels(*labels, currency).inc(nanos / NANO)
+
+    def shadow_dropped(self, version: str) -> None:
+        """See `Observer`."""
+        self.instruments.shadows_dropped.labels(*_labels(version)).inc()
 
     def webhook_attempted(self, outcome: str) -> None:
         """See `Observer`."""

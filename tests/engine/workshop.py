@@ -38,6 +38,7 @@ from engine.routing.memory import MemoryBoard
 from engine.routing.router import Router
 from engine.runs import Runs
 from engine.serving import Serving
+from engine.shadows import Shadows
 from engine.values import (
     BackendKind,
     CacheMode,
@@ -124,6 +125,7 @@ class Process:
     serving: Serving
     router: Router
     runs: Runs
+    shadows: Shadows
     predictor: Predictor
     recovery: Recovery
     limits: Limits
@@ -156,11 +158,23 @@ class Workshop:
         limits = Limits(projects, self.buckets)
         budgets = Budgets(self.database, projects)
         runs = Runs(self.database, bus, answers, limits=limits, budgets=budgets, lease_seconds=lease_seconds)
+        shadows = Shadows(self.database, router, runs, budgets, 2)
         predictor = Predictor(
-            self.database, catalog, serving, router, bus, answers, runs, limits=limits, budgets=budgets
+            self.database,
+            catalog,
+            serving,
+            router,
+            bus,
+            answers,
+            runs,
+            shadows,
+            limits=limits,
+            budgets=budgets,
         )
         recovery = Recovery(self.database, predictor, runs, lease_seconds=lease_seconds)
-        return Process(catalog, bus, serving, router, runs, predictor, recovery, limits, budgets, projects)
+        return Process(
+            catalog, bus, serving, router, runs, shadows, predictor, recovery, limits, budgets, projects
+        )
 
     async def predict(self, x: float = 1, *, wait_ms: int = 10_000) -> PredictionRow:
         """Asks the told model in the first process."""

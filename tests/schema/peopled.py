@@ -67,7 +67,6 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     versions = [version(each, max_batch_size=8, status_reason="Warm.", retired_at=now()) for each in models]
     jobs = [_job(caller, *pair, number) for number, pair in enumerate(zip(keys, versions, strict=True))]
     predictions = [_item(caller, keys[number], versions[number], jobs[number], number) for number in numbers]
-    deliveries = [_delivery(caller, *pair) for pair in zip(jobs, predictions, strict=False)]
     for its_model, its_version in zip(models, versions, strict=True):
         its_model.default_version_id = its_version.id
     for key, its_model in zip(keys, models, strict=True):
@@ -77,14 +76,24 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     moves = [_move(*pair) for pair in zip(aliases, keys, strict=True)]
     for its_prediction, its_alias in zip(predictions, aliases, strict=True):
         its_prediction.alias_id = its_alias.id
+    # Lists leave shadows out, so what is asked for by its id is a shadow, and has one: one row can be both.
+    shadows = [_item(caller, keys[number], versions[number], jobs[number], number) for number in numbers]
+    for its_shadow, its_prediction in zip(shadows, predictions, strict=True):
+        its_shadow.alias_id, its_shadow.shadow_of = its_prediction.alias_id, its_prediction.id
+        its_shadow.item_index, its_shadow.job_sequence = 1, 2
+    others = [
+        prediction(caller, of, shadow_of=its_shadow.id)
+        for of, its_shadow in zip(versions, shadows, strict=True)
+    ]
     models[0].deleted_at = now()
+    deliveries = [_delivery(caller, *pair) for pair in zip(jobs, shadows, strict=True)]
     await graph.add(*keys, *models, *changes)
     await graph.add(*versions, *_budgets(caller, keys))
     await graph.add(*map(_price, versions), *jobs, *aliases)
     await graph.add(*moves)
     for its_version in versions:
         await graph.services.router.circuits.board.put(its_version.id, Opened(time.time() + 3600, 60))
-    await graph.add(*predictions, *deliveries)
+    await graph.add(*predictions, *shadows, *others, *deliveries)
     await _book(graph, predictions)
     return {
         "ApiKey": [global_id("ApiKey", row.id) for row in keys],
@@ -92,7 +101,7 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
         "Job": [global_id("Job", row.id) for row in jobs],
         "Model": [global_id("Model", row.id) for row in models],
         "ModelVersion": [global_id("ModelVersion", row.id) for row in versions],
-        "Prediction": [global_id("Prediction", row.id) for row in predictions],
+        "Prediction": [global_id("Prediction", row.id) for row in shadows],
         "Project": [global_id("Project", caller.project_id)] * PARENTS,
         "Viewer": [global_id("Viewer", caller.key_id)] * PARENTS,
         "WebhookDelivery": [global_id("WebhookDelivery", row.id) for row in deliveries],

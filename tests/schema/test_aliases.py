@@ -236,3 +236,32 @@ def _alias(caller: Caller, versions: list[ModelVersionRow], name: str) -> ModelA
         shadow={"version_id": versions[2].id, "sample_rate": 0.5},
         fallbacks=[versions[2].id],
     )
+
+
+SHADOWS = """query ($filter: PredictionFilterInput) { predictions(filter: $filter) { totalCount nodes {
+  id shadow { id } shadowOf { id } askedVersion { version } modelVersion { version } alias { name } } }
+  model(ref: {name: "m"}) { predictions(filter: $filter) { totalCount } } }"""
+
+
+async def test_copies_are_left_out_of_lists_and_found_from_what_they_copy(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    _, versions = await registered(any_graph)
+    alias = _alias(caller, versions, "production")
+    made = prediction(caller, versions[0], alias_id=alias.id, asked_version_id=versions[1].id)
+    copy = prediction(caller, versions[2], alias_id=alias.id, shadow_of=made.id)
+    await any_graph.add(alias)
+    await any_graph.add(made, copy)
+
+    usual = await any_graph.data(caller, SHADOWS)
+    copies = await any_graph.data(caller, SHADOWS, filter={"shadow": True})
+
+    ids = [global_id("Prediction", row.id) for row in (made, copy)]
+    common = {"askedVersion": {"version": "2"}, "modelVersion": {"version": "1"}}
+    assert usual["predictions"]["nodes"] == [
+        {"id": ids[0], "shadow": {"id": ids[1]}, "shadowOf": None, "alias": {"name": "production"}, **common}
+    ]
+    assert [(node["id"], node["shadowOf"]) for node in copies["predictions"]["nodes"]] == [
+        (ids[1], {"id": ids[0]})
+    ]
+    for answer in (usual, copies):
+        assert (answer["predictions"]["totalCount"], answer["model"]["predictions"]["totalCount"]) == (1, 1)
