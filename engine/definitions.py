@@ -138,7 +138,8 @@ class VersionDefinition(_Part):
 
     `baseline` is each feature's training mean, for explanations; `tokenizer` and `config` are the
     files of a text model (behind a server, `tokenizer` counts what the server does not);
-    `max_tokens` is the most that one generation may be asked for.
+    `max_tokens` is the most that one generation may be asked for; `max_concurrency` is how many predictions
+    run at once in each process, and `max_queue` how many wait for their turn there.
     """
 
     version: Annotated[str, Field(pattern=VERSION)]
@@ -151,6 +152,8 @@ class VersionDefinition(_Part):
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     max_batch_size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     max_batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] | None = None
+    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_queue: Annotated[int, Field(ge=0, le=100_000)] | None = None
     price: PriceDefinition | None = None
 
 

@@ -34,7 +34,9 @@ TUNING = (
     "apiKeyEnv",
     "logprobs",
     "maxBatchDelayMs",
+    "maxConcurrency",
     "maxConnections",
+    "maxQueue",
     "maxTokens",
     "maxTokensField",
     "streamUsage",
@@ -195,6 +197,8 @@ def version_columns(definition: VersionDefinition) -> dict[str, Any]:
         "config": definition.config,
         "maxTokens": definition.max_tokens,
         "maxBatchDelayMs": definition.max_batch_delay_ms,
+        "maxConcurrency": definition.max_concurrency,
+        "maxQueue": definition.max_queue,
     }
     return {
         "backend": str(definition.backend.kind),

@@ -27,6 +27,7 @@ from engine.model_versions import checked_version
 from engine.ownership import own_model, own_version
 from engine.registry import price_columns, version_columns
 from engine.revision import changing_registry, tell_of_change
+from engine.routing.aliases import check_no_alias
 from engine.serving import Serving
 from engine.told import in_form
 from engine.values import ModelTask, NewVersion, Viewer
@@ -91,10 +92,11 @@ class Versions:
 
         Raises:
             NotFoundError: the project sees no such version.
-            ConflictError: it is the operator's.
+            ConflictError: it is the operator's, or an alias leads to it.
         """
         async with changing_registry(self.database, self.bus) as connection:
             model, row = await own_version(connection, viewer, version_id)
+            await check_no_alias(connection, viewer, row)
             await queries.retire_versions(connection, now(), version_id=row.id)
             await _note(connection, actor_of(viewer, request_id), Action.VERSION_RETIRED, model, row)
             await queries.replace_default(connection, row)

@@ -40,6 +40,7 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
     response.status_code = 200 if is_ready else 503
     checks["bus"] = services.bus.state().problem
     checks["limits"] = limits.message if limits else None
+    checks["circuits"] = _circuits(services)  # a hint: others may stand in, and it is tried again by itself
     return {
         "status": _status(is_ready, is_whole=checks["bus"] is None and limits is None),
         "checks": {name: problem or "ok" for name, problem in checks.items()},
@@ -76,6 +77,13 @@ async def _writing(services: Services) -> str | None:
         log.warning("the database can not be written: %s", error)
         return "the database can not be written"
     return None
+
+
+def _circuits(services: Services) -> str | None:
+    """Names versions that failed so often of late that they are left alone."""
+    circuits = services.router.circuits
+    found = [version for version in services.catalog.versions() if circuits.is_open(version.row.id)]
+    return f"open: {', '.join(version.spec.name for version in found)}" if found else None
 
 
 def _models(services: Services) -> str | None:

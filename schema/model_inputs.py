@@ -146,6 +146,15 @@ class CreateModelVersionInput:
     max_batch_delay_ms: float | None = strawberry.field(
         default=strawberry.UNSET, description="How long a crowd of calls may wait to share one: 0 to 1000."
     )
+    max_concurrency: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Predictions that run at once in each process: 1 to 10000. Any number if left out.",
+    )
+    max_queue: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Predictions that wait in each process for their turn: 0 to 100000, 100 if left out. One "
+        "more is refused with MODEL_OVERLOADED.",
+    )
     price: PriceInput | None = strawberry.field(
         default=strawberry.UNSET, description="What it costs; unknown if left out."
     )
@@ -171,6 +180,8 @@ class CreateModelVersionInput:
                 max_tokens=self.max_tokens,
                 max_batch_size=self.max_batch_size,
                 max_batch_delay_ms=self.max_batch_delay_ms,
+                max_concurrency=self.max_concurrency,
+                max_queue=self.max_queue,
                 price=self.price.value() if self.price else None,
             ),
             upload_id=self.backend.upload((*INPUT, "backend")),

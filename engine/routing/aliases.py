@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.queries import aliases as queries
 from db.session import Database
-from db.tables import AliasChangeRow, ModelAliasRow
+from db.tables import AliasChangeRow, ModelAliasRow, ModelVersionRow
 from db.types import now
 from engine.audit import Action, Actor, note
 from engine.bus.base import Bus
@@ -137,6 +137,20 @@ async def put(
     else:
         await queries.move(connection, row.id, change, revision=revision, updated_at=at, **columns)
     return row
+
+
+async def check_no_alias(connection: AsyncConnection, viewer: Viewer, version: ModelVersionRow) -> None:
+    """Returns if no alias that the project sees leads to a version, as a target, shadow or fallback.
+
+    Raises:
+        ConflictError: one does.
+    """
+    for alias in await queries.of_models(connection, viewer.project_id, [version.model_id]):
+        shadows = [alias.shadow] if alias.shadow is not None else []
+        led = {each["version_id"] for each in (*alias.targets, *shadows)}
+        if version.id in led.union(alias.fallbacks):
+            message = f"The alias {alias.name!r} leads to it: move that first."
+            raise ConflictError(message, path=(*INPUT, "id"))
 
 
 async def _note(connection: AsyncConnection, actor: Actor, model: CatalogModel, row: ModelAliasRow) -> None:

@@ -71,6 +71,10 @@ class Circuits:
             return CircuitState.CLOSED
         return CircuitState.OPEN if opened.until > time.time() else CircuitState.HALF_OPEN
 
+    def is_open(self, version_id: str) -> bool:
+        """Tells whether a version failed so often that it is not asked as usual."""
+        return self.board.opened(version_id) is not None
+
     def next_try_at(self, version_id: str) -> datetime | None:
         """Returns when an open circuit is tried next; None for one that is not open."""
         opened = self.board.opened(version_id)

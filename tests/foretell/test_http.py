@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from db.queries import models as queries
 from db.session import Database
+from db.tables import ModelRow, ModelVersionRow
 from engine.values import ServingStatus
 from foretell.app import create_app
 from foretell.settings import Settings
@@ -53,6 +54,25 @@ async def test_ready_answers_once_everything_is_there(client: httpx.AsyncClient)
     assert response.status_code == 200
     assert response.json()["status"] == "ready"
     assert set(response.json()["checks"].values()) == {"ok"}
+
+
+async def test_ready_names_versions_that_are_left_alone_and_stays_ready(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    services: Services = app.state.services
+    row = ModelRow(name="m", display_name="m", task="TENSOR")
+    version = ModelVersionRow(model_id=row.id, version="1", backend="ONNX", status="READY")
+    async with services.database.write() as connection:
+        await queries.add_model(connection, row)
+        await queries.add_version(connection, version)
+    await services.catalog.refresh()
+    for _ in range(5):
+        await services.router.circuits.failed(version.id)
+
+    response = await client.get("/ready")
+
+    assert (response.status_code, response.json()["status"]) == (200, "ready")
+    assert response.json()["checks"]["circuits"] == "open: m/1"
 
 
 async def test_ready_says_when_the_database_is_behind(

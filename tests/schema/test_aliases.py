@@ -265,3 +265,32 @@ async def test_copies_are_left_out_of_lists_and_found_from_what_they_copy(any_gr
     ]
     for answer in (usual, copies):
         assert (answer["predictions"]["totalCount"], answer["model"]["predictions"]["totalCount"]) == (1, 1)
+
+
+RETIRE = """mutation ($id: ID!) { retireModelVersion(input: {id: $id}) {
+  modelVersion { status } errors { code path message } } }"""
+
+
+@pytest.mark.parametrize(
+    "pointing",
+    [
+        to(("2", 1)),
+        to(("1", 1), fallbacks=[{"version": "2"}]),
+        to(("1", 1), shadow={"version": {"version": "2"}, "sampleRate": 0.1}),
+    ],
+)
+async def test_a_version_that_an_alias_leads_to_is_retired_when_that_has_moved(
+    graph: Graph, caller: Caller, pointing: dict[str, Any]
+) -> None:
+    _, versions = await registered(graph, project_id=caller.project_id)
+    version_id = global_id("ModelVersion", versions[1].id)
+    await moved(graph, caller, pointing)
+
+    refused = (await graph.data(caller, RETIRE, id=version_id))["retireModelVersion"]
+    await moved(graph, caller, to(("1", 1)))
+    retired = (await graph.data(caller, RETIRE, id=version_id))["retireModelVersion"]
+
+    (error,) = refused["errors"]
+    assert (error["code"], error["path"]) == ("CONFLICT", ["input", "id"])
+    assert "'production' leads to it" in error["message"]
+    assert retired == {"modelVersion": {"status": "RETIRED"}, "errors": []}

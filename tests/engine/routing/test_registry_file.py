@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from db.session import Database
 from db.tables.aliases import alias_changes, aliases
+from db.tables.models import model_versions
 from engine.definitions import read_definitions
 from engine.errors import DefinitionError
 from engine.registry import Registry
@@ -104,3 +105,23 @@ async def test_an_alias_that_can_not_be_stops_the_file_with_one_line(
     assert "\n" not in str(refused.value)
     async with database.read() as connection:
         assert (await connection.execute(select(aliases))).all() == []
+
+
+async def test_how_many_predictions_run_at_once_can_be_changed_at_any_time(
+    database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "models.toml"
+    told = []
+    for limits in ("", "max_concurrency = 2\nmax_queue = 0\n", "max_concurrency = 3\n"):
+        file.write_text(FILE.partition("[[models.aliases]]")[0] + limits)
+        changes = await Registry(database).apply(read_definitions(file))
+        told.append([f"{change.what} {change.name}" for change in changes])
+
+    assert told[1:] == [["change version told/3"]] * 2
+    async with database.read() as connection:
+        rows = (await connection.execute(select(model_versions.c.version, model_versions.c.config))).all()
+    config = {row.version: row.config for row in rows}["3"]
+    assert {name: config.get(name) for name in ("maxConcurrency", "maxQueue")} == {
+        "maxConcurrency": 3,
+        "maxQueue": None,
+    }
