@@ -41,9 +41,13 @@ async def run_items(chunk: Chunk, items: Sequence[Running], router: Router, limi
 async def _run_together(
     chunk: Chunk, backend: ManyBackend, items: Sequence[Running], router: Router, limits: Limits
 ) -> None:
-    async with router.gates.call(chunk.served, for_job=True):
-        started = time.perf_counter()
-        results = await _predict_many(chunk, backend, items)
+    try:
+        async with router.gates.call(chunk.served, for_job=True):
+            started = time.perf_counter()
+            results = await _predict_many(chunk, backend, items)
+    except asyncio.CancelledError:
+        await asyncio.shield(router.circuits.left(chunk.served.version.row.id))
+        raise
     outcomes = [_outcome(result, started) for result in results]
     whole = next((outcome for outcome in outcomes if outcome.error is None), outcomes[0])
     await router.note(chunk.served, whole)

@@ -61,7 +61,7 @@ class Circuits:
         self.board = board
         self._failures = failures
         self._error_rate = error_rate
-        self._pause = pause_seconds
+        self.pause_seconds = pause_seconds
         self._seen: dict[str, _Seen] = {}
 
     def state(self, version_id: str) -> CircuitState:
@@ -115,7 +115,7 @@ class Circuits:
                 await self._open(version_id, min(opened.pause * 2, MOST_PAUSE_SECONDS))
                 await self.board.end_probe(version_id)
         elif seen.failed_in_a_row >= self._failures or seen.rate() >= self._error_rate:
-            await self._open(version_id, self._pause)
+            await self._open(version_id, self.pause_seconds)
 
     async def left(self, version_id: str) -> None:
         """Notes that a call ended without telling whether the version works."""

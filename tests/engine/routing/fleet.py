@@ -21,17 +21,19 @@ from tests.engine.specs import number_schema
 from tests.engine.workshop import KIND, PRICE, ToldBackend, Workshop, opened_workshop, request
 
 VERSIONS = ("1", "2", "3")
+TOLD = BackendDefinition.model_validate({"kind": KIND, "url": "http://told", "model": "told"})
 
 
 class Backends(ToldBackend):
     """Makes a told backend for each version; it is one itself, for a model that nobody asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[ToldBackend] = ToldBackend) -> None:
         super().__init__()
+        self.kind = kind
         self.made: dict[str, ToldBackend] = {}
 
     def __call__(self, spec: VersionSpec, executor: Executor) -> ToldBackend:
-        return self.made.setdefault(spec.name, ToldBackend())
+        return self.made.setdefault(spec.name, self.kind())
 
 
 @dataclass
@@ -113,7 +115,7 @@ def definition(*versions: str, **more: Any) -> ModelDefinition:
         versions=[
             VersionDefinition(
                 version=version,
-                backend=BackendDefinition(kind=KIND),
+                backend=TOLD,
                 input_schema=number_schema(["x"]),
                 price=PRICE,
             )
