@@ -37,8 +37,8 @@ class MLServer:
 
 
 @contextmanager
-def running_mlserver(folder: Path) -> Iterator[MLServer]:
-    """Yields a server of `MODELS`, trained in a folder unless they are there.
+def running_mlserver(folder: Path, port: int | None = None) -> Iterator[MLServer]:
+    """Yields a server of `MODELS`, trained in a folder unless they are there, on a free port if none is told.
 
     The test is skipped if it is not installed, and fails if FORETELL_TEST_PEERS says that it should be.
     """
@@ -51,7 +51,7 @@ def running_mlserver(folder: Path) -> Iterator[MLServer]:
         pytest.skip(told)
     if not (folder / "settings.json").exists():
         subprocess.run([BIN / "python", __file__, str(folder)], check=True)
-    http, rpc, metrics = _free_port(), _free_port(), _free_port()
+    http, rpc, metrics = port or _free_port(), _free_port(), _free_port()
     environ = {
         **os.environ,
         "MLSERVER_HTTP_PORT": str(http),

@@ -6,13 +6,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.servers.script import model
 from tests.services import free_port
-from tests.system.processes import ROOT, Server, serving
+from tests.system.load import circuit_is, loaded
+from tests.system.processes import ROOT, serving
 
 MODELS = """
 [[models]]
@@ -36,13 +36,12 @@ fallbacks = ["2"]
 DIMENSIONS = {"1": 3, "2": 5}
 """How long the vectors of each version are: so an answer tells by itself who gave it."""
 
-PREDICT = """mutation ($text: String!) { predict(input: {
+PREDICT = """mutation { predict(input: {
   model: {name: "pair"}, version: {alias: "production"},
-  cache: BYPASS, data: {embedding: {texts: [$text]}}}) {
+  cache: BYPASS, data: {embedding: {texts: ["text"]}}}) {
   errors { code message }
   prediction { status attempts modelVersion { version } askedVersion { version }
                output { ... on EmbeddingOutput { dimensions } } } } }"""
-CIRCUIT = '{ model(ref: {name: "pair"}) { version(ref: {version: "1"}) { circuit { state nextTryAt } } } }'
 MOVE = """mutation ($version: String!) { setModelAlias(input: {model: {name: "pair"}, name: "production",
   targets: [{version: {version: $version}}]}) { errors { message } } }"""
 
@@ -60,48 +59,6 @@ async def model_server(port: int) -> AsyncIterator[asyncio.subprocess.Process]:
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-@dataclass
-class Load:
-    """Callers that ask one thing after the other, until they are told to stop."""
-
-    server: Server
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    over: bool = False
-
-    async def ask(self) -> None:
-        while not self.over:
-            payload = (await self.server.ask(PREDICT, text=f"text {len(self.answers)}"))["predict"]
-            assert payload["errors"] == []
-            self.answers.append(payload["prediction"])
-
-    async def until(self, number: int) -> None:
-        """Waits for so many more answers."""
-        number += len(self.answers)
-        async with asyncio.timeout(60):
-            while len(self.answers) < number:  # noqa: ASYNC110 - the callers tell nobody
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def loaded(server: Server, callers: int = 4) -> AsyncIterator[Load]:
-    """Lets callers ask for as long as the context lasts."""
-    load = Load(server)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(callers):
-            group.create_task(load.ask())
-        try:
-            yield load
-        finally:
-            load.over = True
-
-
-async def circuit_is(server: Server, *states: str) -> None:
-    """Waits until the circuit of version 1 is in one of some states."""
-    async with asyncio.timeout(60):
-        while (await server.ask(CIRCUIT))["model"]["version"]["circuit"]["state"] not in states:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 def settings(folder: Path, *ports: int) -> dict[str, str]:
@@ -131,7 +88,7 @@ async def test_a_server_that_is_killed_under_load_costs_no_prediction_and_is_tak
         model_server(first) as doomed,
         model_server(second),
         serving(free_port(), settings(tmp_path, first, second)) as server,
-        loaded(server) as load,
+        loaded(server, PREDICT) as load,
     ):
         await load.until(40)
         doomed.kill()
@@ -161,7 +118,7 @@ async def test_an_alias_that_is_moved_under_load_leaves_every_answer_with_the_ve
         model_server(first),
         model_server(second),
         serving(free_port(), settings(tmp_path, first, second)) as server,
-        loaded(server) as load,
+        loaded(server, PREDICT) as load,
     ):
         for version in ("2", "1", "2", "1", "2"):
             await load.until(20)
