@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 from urllib.parse import urlsplit
 
 import strawberry
@@ -21,6 +21,7 @@ from strawberry.types.scalar import ScalarDefinition
 BigInt = NewType("BigInt", int)
 JSON = NewType("JSON", object)
 URL = NewType("URL", str)
+Parsed = TypeVar("Parsed")
 
 MAX_BIG_INT = 2**63 - 1
 MAX_URL_LENGTH = 2048
@@ -106,9 +107,16 @@ def parse_json(value: Any) -> JSON:
     return JSON(value)
 
 
-def parse_json_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> JSON:
-    """Return the value of a literal written in the document, with its variables filled in."""
-    return parse_json(value_from_ast_untyped(node, variables))
+def literal_of(parse: Callable[[Any], Parsed]) -> Callable[..., Parsed]:
+    """Return what reads a literal of the document as `parse` reads a value, and says where a wrong one is."""
+
+    def parse_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Parsed:
+        try:
+            return parse(value_from_ast_untyped(node, variables))
+        except GraphQLError as error:
+            raise GraphQLError(error.message, node) from error
+
+    return parse_literal
 
 
 def _require_json(value: Any, are_fine: Callable[[Sequence[Any]], bool], depth: int = 1) -> None:
@@ -168,18 +176,21 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=print_date_time,
         parse_value=parse_date_time,
+        parse_literal=literal_of(parse_date_time),
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
         description="64-bit integer as a decimal string.",
         serialize=print_big_int,
         parse_value=parse_big_int,
+        parse_literal=literal_of(parse_big_int),
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
         description="Exact decimal as a string, at most 64 characters, without an exponent.",
         serialize=print_decimal,
         parse_value=parse_decimal,
+        parse_literal=literal_of(parse_decimal),
     ),
     JSON: strawberry.scalar(
         name="JSON",
@@ -187,7 +198,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://ecma-international.org/wp-content/uploads/ECMA-404_2nd_edition_december_2017.pdf",
         serialize=print_json,
         parse_value=parse_json,
-        parse_literal=parse_json_literal,
+        parse_literal=literal_of(parse_json),
     ),
     URL: strawberry.scalar(
         name="URL",
@@ -195,5 +206,6 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://url.spec.whatwg.org/",
         serialize=str,
         parse_value=parse_url,
+        parse_literal=literal_of(parse_url),
     ),
 }

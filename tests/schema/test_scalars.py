@@ -166,14 +166,22 @@ def test_json_is_nested_a_hundred_levels_at_most() -> None:
 def test_a_literal_in_the_document_is_json() -> None:
     node = parse_value('{a: [1, 2.5, "x", true, null, $v]}')
 
-    value: object = scalars.parse_json_literal(node, {"v": 3})
+    value: object = scalars.literal_of(scalars.parse_json)(node, {"v": 3})
 
     assert value == {"a": [1, 2.5, "x", True, None, 3]}
 
 
+@pytest.mark.parametrize("parse", [scalars.parse_date_time, scalars.parse_big_int, scalars.parse_url])
+def test_a_wrong_literal_is_told_with_its_place(parse: Any) -> None:
+    with pytest.raises(GraphQLError) as caught:
+        scalars.literal_of(parse)(parse_value('  "wrong"'))
+
+    assert [(at.line, at.column) for at in caught.value.locations or ()] == [(1, 3)]
+
+
 def test_a_literal_that_overflows_is_refused() -> None:
     with pytest.raises(GraphQLError):
-        scalars.parse_json_literal(parse_value("[1e999]"))
+        scalars.literal_of(scalars.parse_json)(parse_value("[1e999]"))
 
 
 @pytest.mark.parametrize("value", ["https://example.com", "http://127.0.0.1:8000/a?b=c#d", "https://[::1]/"])

@@ -12,6 +12,7 @@ from engine.usage import ledger
 from engine.usage.ledger import Folding
 from engine.values import Scope
 from schema.nodes import global_id
+from tests.schema.batches import ended, submitted
 from tests.schema.graph import Caller, Graph, model, prediction, version
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -293,3 +294,15 @@ async def test_a_key_tells_what_it_asked_for(graph: Graph, caller: Caller) -> No
     found = await graph.data(caller, document, range=WEEK)
 
     assert found["viewer"]["apiKey"]["usage"] == {"predictions": "1"}
+
+
+async def test_a_job_tells_what_its_items_used(serving: Graph) -> None:
+    caller = await serving.caller()
+    job_id = await submitted(serving, caller, 7)
+    await ended(serving, caller, job_id)
+    await submitted(serving, caller, 2)  # of another job
+
+    document = "query ($id: ID!) { job(id: $id) { usage { predictions records cost { amount } } } }"
+    found = (await serving.data(caller, document, id=job_id))["job"]["usage"]
+
+    assert found == {"predictions": "7", "records": "7", "cost": {"amount": "0.000007"}}
