@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import text
 
 from db.session import Database
-from engine.bus.memory import MemoryBus
 from engine.identity.guesses import PER_NAME
 from engine.identity.passwords import Passwords
 from engine.users import Users
@@ -233,10 +232,21 @@ async def test_without_a_secret_a_login_says_how_to_set_one(database: Database, 
     assert "FORETELL_SECRET" in payload["errors"][0]["message"]
 
 
-async def test_a_users_session_ends_on_open_connections_too(database: Database) -> None:
-    bus = MemoryBus()
-    with bus.watch("credentials") as news:
-        with pytest.raises(Exception, match="There is no user"):
-            await Users(database, bus).disable("nobody@example.org")
+async def test_what_a_session_holds_open_ends_with_it_and_nothing_else(graph: Graph, caller: Caller) -> None:
+    payloads = [await login(graph) for _ in range(3)]
+    known = [await graph.services.authenticator.viewer(each["accessToken"], "") for each in payloads]
+    watching = graph.services.revocations.watching
+    async with asyncio.timeout(10):
+        with watching(known[0]) as first, watching(known[1]) as second, watching(known[2]) as third:
+            await asked(graph, LOGOUT, refreshToken=payloads[0]["refreshToken"])
+            await first.wait()
+            after_logout = (second.is_set(), third.is_set())
+            for _ in range(2):
+                await asked(graph, REFRESH, refreshToken=payloads[1]["refreshToken"])
+            await second.wait()
+            after_theft = third.is_set()
+            await users(graph).disable(EMAIL)
+            await third.wait()
 
-        assert await news.next(0.01) is None
+    assert after_logout == (False, False)
+    assert after_theft is False
