@@ -42,14 +42,23 @@ class Feeder:
         self._engine = engine
         self._owner = owner
         self._window = WINDOW * slots
+        self._handed_out = 0
         self._ended = 0
         self._news = asyncio.Event()
 
     def chunk_ended(self) -> None:
-        """Notes that there is room for another chunk; when half the window has ended it is filled again."""
+        """Notes that there is room for another chunk; when half of them have ended it hands out others.
+
+        That is half the window, or half of the fewer that jobs let it hand out at once.
+        """
         self._ended += 1
-        if self._ended >= self._window // 2:
+        if self.is_due:
             self._news.set()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so many chunks have ended that it is time to hand out others."""
+        return self._ended >= max(1, self._handed_out // 2)
 
     async def run(self) -> None:
         """Feeds when there is news, and each second for what came to its time, until it is cancelled."""
@@ -90,7 +99,8 @@ class Feeder:
     async def _hand_out(self, connection: AsyncConnection) -> list[int]:
         at = now()
         offered = await queries.offered(connection)
-        room = self._window - sum(each.chunks for each in offered if each.feeder == self._owner)
+        mine = sum(each.chunks for each in offered if each.feeder == self._owner)
+        room = self._window - mine
         waiting = await queries.candidates(connection, at) if room > 0 else []
         keys: list[int] = []
         while room > len(keys) and waiting:
@@ -105,6 +115,7 @@ class Feeder:
                 break
             waiting = [job for job in waiting if job.job_id not in exhausted]
             offered = await queries.offered(connection)
+        self._handed_out = mine + len(keys)
         return keys
 
     async def _listen(self) -> None:

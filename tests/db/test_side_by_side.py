@@ -11,8 +11,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
+import db.migrate
+from db.errors import DatabaseUnavailableError
 from db.migrate import MIGRATIONS, current_revision, is_behind, newest_revision, upgrade
 from db.session import Database
+from tests.services import new_postgres_database
 
 RELEASED = "0014_users"
 """The last migration before anybody had two versions side by side; those after it only add."""
@@ -73,3 +76,21 @@ async def test_a_version_leaves_the_database_of_a_later_one_as_it_is(database: D
     assert is_behind(None)
     assert is_behind("0001_first")
     assert not is_behind(newest_revision())
+
+
+@pytest.mark.postgres
+async def test_a_migration_waits_for_nobody_who_keeps_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db.migrate, "LOCK_SECONDS", 0.2)
+    with new_postgres_database() as url:
+        database = Database(url)
+        await upgrade(database, "0012_aliases")
+        async with database.write() as reader:
+            await reader.execute(text("SELECT count(*) FROM job"))
+            with pytest.raises(DatabaseUnavailableError, match="lock timeout"):
+                await upgrade(database, "0013_traces")
+        before = await current_revision(database)
+        await upgrade(database, "0013_traces")
+        after = await current_revision(database)
+        await database.close()
+
+    assert (before, after) == ("0012_aliases", "0013_traces")

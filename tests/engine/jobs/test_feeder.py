@@ -2,7 +2,9 @@ from collections import Counter
 
 from db.queries.chunks import Candidate, Offered
 from db.types import now
-from engine.jobs.feeder import choose
+from engine.bus.memory import MemoryBus
+from engine.jobs.engine import LocalEngine
+from engine.jobs.feeder import Feeder, choose
 from engine.keys import Keys
 from engine.values import Viewer
 from tests.engine.jobs.bench import Bench
@@ -90,3 +92,14 @@ async def test_no_more_items_are_in_flight_than_the_job_allows(bench: Bench) -> 
         await bench.ended(job_.id)
 
     assert 1 < most <= 3
+
+
+async def test_a_job_that_runs_a_chunk_at_a_time_gets_the_next_as_soon_as_one_has_ended(bench: Bench) -> None:
+    await bench.submit(20, max_concurrency=1)
+    feeder = Feeder(bench.database, MemoryBus(), LocalEngine(), owner="me", slots=4)
+    await feeder.feed()
+    before = feeder.is_due
+
+    feeder.chunk_ended()
+
+    assert (before, feeder.is_due) == (False, True)
