@@ -224,6 +224,15 @@ async def retire_versions(connection: AsyncConnection, at: datetime, **where: st
     await connection.execute(statement.values(**changes))
 
 
+async def with_old_files(
+    connection: AsyncConnection, before: datetime, limit: int = 100
+) -> Sequence[ModelVersionRow]:
+    """Finds versions that were retired before a time and still have a file that was uploaded."""
+    has_file = sql_cast(model_versions.c.config, String).contains('"key":', autoescape=True)
+    old = select(model_versions).where(model_versions.c.retired_at < before, has_file)
+    return cast(Sequence[ModelVersionRow], (await connection.execute(old.limit(limit))).all())
+
+
 async def replace_default(connection: AsyncConnection, retired: ModelVersionRow) -> None:
     """Gives a model whose default version was retired the newest other one that can answer, or none."""
     usable = (

@@ -1,4 +1,4 @@
-"""Cleanup: deletes the files that no job needs any more."""
+"""Cleanup: deletes the files that no job and no model version needs any more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from datetime import timedelta
 
 from db.errors import DatabaseUnavailableError
+from db.queries import models as model_queries
 from db.queries import uploads as queries
 from db.session import Database
 from db.types import now
@@ -15,7 +16,8 @@ from engine.storage.base import Storage, StorageError
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)
-"""How long after its end the source of a job is kept, for retries; and a file that no job ever used."""
+"""How long after its end the source of a job is kept, for retries; the file of a version that was retired;
+and one that nobody ever used."""
 SWEEP_SECONDS = 600.0
 
 
@@ -45,6 +47,7 @@ class Cleanup:
         async with self._database.read() as connection:
             unused = await queries.unused(connection, before)
             sources = await queries.old_sources(connection, before)
+            versions = await model_queries.with_old_files(connection, before)
         for upload in unused:
             async with self._database.write() as connection:
                 is_free = await queries.forget(connection, upload.id)
@@ -54,3 +57,8 @@ class Cleanup:
             await asyncio.to_thread(self._storage.delete, source)
             async with self._database.write() as connection:
                 await queries.forget_source(connection, source)
+        for version in versions:
+            await asyncio.to_thread(self._storage.delete, version.config["key"])
+            config = {name: value for name, value in version.config.items() if name != "key"}
+            async with self._database.write() as connection:
+                await model_queries.change_version(connection, version.id, config=config)

@@ -5,10 +5,12 @@ import pytest
 from sqlalchemy import select, update
 
 from db.tables.jobs import jobs, uploads
+from db.tables.models import model_versions
+from db.types import now
 from engine.errors import ConflictError
 from engine.jobs.cleanup import KEPT, Cleanup
 from engine.jobs.lines import Item, line_of
-from engine.storage.base import MissingFileError
+from engine.storage.base import MissingFileError, write_whole
 from engine.values import BatchRequest, ModelRef
 from tests.engine.jobs.bench import Bench
 from tests.engine.specs import tabular
@@ -84,3 +86,27 @@ async def test_a_file_that_nobody_used_goes_and_its_upload_with_it(any_bench: Be
     with pytest.raises(MissingFileError):
         any_bench.base.storage.read(key, 0, 1)
     assert upload_id != waiting.id
+
+
+async def test_the_file_of_a_version_goes_a_week_after_that_was_retired(any_bench: Bench) -> None:
+    left = []
+    for ago in (timedelta(days=1), OLD):
+        write_whole(any_bench.base.storage, "uploads/model", b"model")
+        changes = {"config": {"key": "uploads/model", "sha256": "0"}, "retired_at": now() - ago}
+        async with any_bench.database.write() as connection:
+            await connection.execute(model_versions.update().values(**changes))
+
+        await Cleanup(any_bench.database, any_bench.base.storage).sweep()
+
+        async with any_bench.database.read() as connection:
+            config = (await connection.execute(select(model_versions.c.config))).scalar_one()
+        left.append((is_there(any_bench, "uploads/model"), config))
+
+    assert left == [(True, {"key": "uploads/model", "sha256": "0"}), (False, {"sha256": "0"})]
+
+
+def is_there(bench: Bench, key: str) -> bool:
+    try:
+        return bench.base.storage.read(key, 0, 1) != b""
+    except MissingFileError:
+        return False
