@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +141,9 @@ async def test_another_process_serves_what_was_registered_here(
         await register(open_graph, caller)
         made = await create(open_graph, caller, openai(server))
         await ended_loading(open_graph, caller, made["id"])
-
-        async def answered() -> Any:
-            found = await predict(other, caller)
-            return found["prediction"]
-
-        prediction = None
-        while prediction is None:
-            prediction = await answered()
+        async with asyncio.timeout(30):
+            while (prediction := (await predict(other, caller))["prediction"]) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.25)  # the other looks every two seconds; predictions are counted
 
     assert prediction["status"] == "SUCCEEDED"
 
