@@ -1,3 +1,4 @@
+import asyncio
 from collections import Counter
 
 from db.queries.chunks import Candidate, Offered
@@ -81,8 +82,7 @@ async def test_no_more_items_are_in_flight_than_the_job_allows(bench: Bench) -> 
         flying["now"] += 1
         most = max(most, flying["now"])
         for _ in range(5):
-            async with bench.database.read():
-                pass
+            await asyncio.sleep(0)  # a read of the database need not let others run
         flying["now"] -= 1
 
     bench.backend.look = counted
