@@ -30,6 +30,7 @@ class Action(StrEnum):
     PRICE_SET = "model_version.price_set"
     PROJECT_CREATED = "project.created"
     TIER_SET = "project.tier_set"
+    ALIAS_DELETED = "model_alias.deleted"
     ALIAS_MOVED = "model_alias.moved"
     SESSION_BEGUN = "session.begun"
     SESSION_ENDED = "session.ended"

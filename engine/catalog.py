@@ -115,7 +115,8 @@ class Catalog:
             versions[price.model_version_id].prices.append(price)
         aliases = {row.id: CatalogAlias.of(row, versions) for row in found.aliases}
         for alias in aliases.values():
-            models[alias.row.model_id].aliases[alias.row.project_id, alias.row.name] = alias
+            if alias.row.deleted_at is None:
+                models[alias.row.model_id].aliases[alias.row.project_id, alias.row.name] = alias
         self._models, self._versions, self._aliases = models, versions, aliases
         self._revision = found.revision
         self._names = {
@@ -155,7 +156,7 @@ class Catalog:
         return found
 
     def alias_by_id(self, alias_id: str) -> CatalogAlias | None:
-        """Returns an alias whatever project it belongs to; for work that was accepted before."""
+        """Returns an alias whatever project it belongs to, a deleted one too; for accepted work."""
         return self._aliases.get(alias_id)
 
     def version(

@@ -24,8 +24,8 @@ from engine.definitions import (
 )
 from engine.errors import DefinitionError
 from engine.money import to_nanos
-from engine.routing.aliases import Pointing
 from engine.routing.aliases import put as put_alias
+from engine.routing.pointing import Pointing
 
 # Where a file lies is not what it is: an installation may move, the sha256 says that it is the same.
 LOCATIONS = ("path", "tokenizer", "config")

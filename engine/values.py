@@ -266,6 +266,15 @@ class AliasRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AliasDeletion:
+    """What `deleteModelAlias` is asked; `expected_revision` is the one that was read, None takes any."""
+
+    model: ModelRef
+    name: str
+    expected_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """The name, element type and shape of one tensor of a version; -1 is a dynamic dimension."""
 

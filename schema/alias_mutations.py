@@ -1,4 +1,4 @@
-"""AliasMutations: moving an alias, with its input and payload."""
+"""AliasMutations: moving and deleting an alias, with inputs and payloads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from engine.values import AliasRequest
+from engine.values import AliasDeletion, AliasRequest
 from resolvers import aliases as resolvers
 from schema.access import Info, mutation
 from schema.aliases import ModelAlias
@@ -59,8 +59,8 @@ class SetModelAliasInput:
     )
     expected_revision: int | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The revision that was read, 0 for none: at another one it is a CONFLICT, which tells "
-        "the current one. Any if left out.",
+        description="The revision that was read, 0 for none or a deleted one: at another one it is a "
+        "CONFLICT, which tells the current one. Any if left out.",
     )
 
     def value(self) -> AliasRequest:
@@ -93,6 +93,33 @@ class SetModelAliasPayload:
     )
 
 
+@input_type
+class DeleteModelAliasInput:
+    """Which alias is to be deleted."""
+
+    model: ModelRefInput = strawberry.field(description="The model.")
+    name: str = strawberry.field(description="The name of an alias of the project.")
+    expected_revision: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The revision that was read: at another one it is a CONFLICT, which tells the current "
+        "one. Any if left out.",
+    )
+
+    def value(self) -> AliasDeletion:
+        """Returns the request as the engine takes it."""
+        return AliasDeletion(self.model.value((*INPUT, "model")), self.name, given(self.expected_revision))
+
+
+@object_type
+class DeleteModelAliasPayload:
+    """The alias as it was deleted; its id still leads to it."""
+
+    alias: ModelAlias | None = strawberry.field(default=None, description="Null if it was refused.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it was not deleted; else empty."
+    )
+
+
 @strawberry.type(description="What can be done with aliases.")
 class AliasMutations:
     """The part of the mutation root that is about aliases."""
@@ -100,7 +127,8 @@ class AliasMutations:
     @mutation(
         Scope.MODELS_WRITE,
         "Makes an alias of the project, or moves it, at once for all requests that come after; one that "
-        "points there already stays as it is. A job keeps to what its alias was when it was submitted.",
+        "points there already stays as it is. A job keeps to what its alias was when it was submitted. The "
+        "name of a deleted one brings that back, with its history.",
     )
     @answering(SetModelAliasPayload)
     async def set_model_alias(
@@ -111,3 +139,19 @@ class AliasMutations:
         """Moves an alias."""
         row = await resolvers.set_alias(info.context, input.value())
         return SetModelAliasPayload(alias=ModelAlias.from_row(row))
+
+    @mutation(
+        Scope.MODELS_WRITE,
+        "Deletes an alias of the project, at once for all requests that come after; one of the operator of "
+        "that name is seen again. What came by it, jobs too, goes on and still leads to it. The operator's "
+        "are a CONFLICT: they stand in the registry file.",
+    )
+    @answering(DeleteModelAliasPayload)
+    async def delete_model_alias(
+        self,
+        info: Info,
+        input: Annotated[DeleteModelAliasInput, strawberry.argument(description="Which alias.")],
+    ) -> DeleteModelAliasPayload:
+        """Deletes an alias."""
+        row = await resolvers.delete_alias(info.context, input.value())
+        return DeleteModelAliasPayload(alias=ModelAlias.from_row(row))

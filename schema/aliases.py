@@ -81,14 +81,14 @@ class ModelAliasChange:
 
     row: strawberry.Private[AliasChangeRow]
     revision: int = strawberry.field(description="The first is 1.")
-    changed_at: datetime = strawberry.field(description="When it was moved there.")
+    changed_at: datetime = strawberry.field(description="When it was moved there, or deleted.")
 
     @classmethod
     def from_row(cls, row: AliasChangeRow) -> Self:
         """Shapes an entry of the history."""
         return cls(row=row, revision=row.revision, changed_at=row.changed_at)
 
-    @derived("Where it led to.", directives=[VERSIONS])
+    @derived("Where it led to; empty from when it was deleted.", directives=[VERSIONS])
     def targets(self) -> list[AliasTarget]:
         """Shapes the targets."""
         return _targets(self.row.alias_id, self.row.targets)
@@ -105,7 +105,10 @@ class ModelAliasChange:
         """Loads the fallbacks."""
         return await _versions(info, self.row.fallbacks)
 
-    @field(Scope.KEYS_ADMIN, "The key that moved it; null for the operator's file, and for a user's token.")
+    @field(
+        Scope.KEYS_ADMIN,
+        "The key that moved or deleted it; null for the operator's file, and for a user's token.",
+    )
     async def api_key(self, info: Info) -> Annotated[ApiKey, strawberry.lazy("schema.keys")] | None:
         """Loads the key."""
         if self.row.api_key_id is None:
@@ -127,10 +130,15 @@ class ModelAlias:
         "one of its own of that name goes before them."
     )
     revision: int = strawberry.field(
-        description="Raised by one at each change; setModelAlias can demand the one it read."
+        description="Raised by one at each change; setModelAlias and deleteModelAlias can demand the one "
+        "that was read."
     )
     created_at: datetime = strawberry.field(description="When it was made.")
-    updated_at: datetime = strawberry.field(description="When it was moved last.")
+    updated_at: datetime = strawberry.field(description="When it was moved last, or deleted.")
+    deleted_at: datetime | None = strawberry.field(
+        description="When it was deleted: it is in no list and leads nowhere then, but what came by it still "
+        "leads to it, with what it pointed at last."
+    )
 
     @classmethod
     def from_row(cls, row: ModelAliasRow) -> Self:
@@ -142,6 +150,7 @@ class ModelAlias:
             revision=row.revision,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            deleted_at=row.deleted_at,
         )
 
     @derived(

@@ -20,7 +20,7 @@ def visible(project_id: str) -> ColumnElement[bool]:
 
 
 async def by_id(connection: AsyncConnection, project_id: str, ids: Sequence[str]) -> Sequence[ModelAliasRow]:
-    """Finds the aliases of these ids that a project sees, in no particular order."""
+    """Finds the aliases of these ids that a project sees, deleted ones too, in no particular order."""
     found = await connection.execute(select(aliases).where(aliases.c.id.in_(ids), visible(project_id)))
     return cast(Sequence[ModelAliasRow], found.all())
 
@@ -30,14 +30,18 @@ async def of_models(
 ) -> Sequence[ModelAliasRow]:
     """Reads the aliases of some models that a project sees, by name, its own before the operator's."""
     place = (aliases.c.name, aliases.c.project_id.is_(None))
-    statement = select(aliases).where(aliases.c.model_id.in_(model_ids), visible(project_id))
+    theirs = (aliases.c.model_id.in_(model_ids), aliases.c.deleted_at.is_(None))
+    statement = select(aliases).where(*theirs, visible(project_id))
     return cast(Sequence[ModelAliasRow], (await connection.execute(statement.order_by(*place))).all())
 
 
 async def lock(
     connection: AsyncConnection, model_id: str, project_id: str | None, name: str
 ) -> ModelAliasRow | None:
-    """Reads an alias, the operator's if without a project, that nobody else changes in this transaction."""
+    """Reads an alias, the operator's if without a project, that nobody else changes in this transaction.
+
+    One that was deleted is found too.
+    """
     owner = aliases.c.project_id.is_(None) if project_id is None else aliases.c.project_id == project_id
     named = select(aliases).where(aliases.c.model_id == model_id, owner, aliases.c.name == name)
     found = await connection.execute(named.with_for_update())  # SQLite has one writer anyway
@@ -54,10 +58,10 @@ async def add(connection: AsyncConnection, row: ModelAliasRow, change: AliasChan
     await connection.execute(insert(alias_changes).values(change.model_dump()))
 
 
-async def move(connection: AsyncConnection, alias_id: str, change: AliasChangeRow, **columns: Any) -> None:
+async def change(connection: AsyncConnection, alias_id: str, entry: AliasChangeRow, **columns: Any) -> None:
     """Changes a locked alias, and notes it in its history."""
     await connection.execute(update(aliases).where(aliases.c.id == alias_id).values(**columns))
-    await connection.execute(insert(alias_changes).values(change.model_dump()))
+    await connection.execute(insert(alias_changes).values(entry.model_dump()))
 
 
 async def history_pages(

@@ -36,10 +36,15 @@ class ModelAliasRow(SQLModel, table=True):
     revision: int = Field(default=1)
     created_at: datetime = Field(default_factory=now, sa_type=Time)
     updated_at: datetime = Field(default_factory=now, sa_type=Time)
+    # Then nothing is routed by it; it stays for what came by it, and its name brings it back.
+    deleted_at: datetime | None = Field(default=None, sa_type=Time)
 
 
 class AliasChangeRow(SQLModel, table=True):
-    """What an alias pointed at from one revision on, and who moved it there; never changed."""
+    """What an alias pointed at from one revision on, and who moved it there; never changed.
+
+    Without targets: it was deleted.
+    """
 
     __tablename__ = "model_alias_change"
     __table_args__ = (UniqueConstraint("alias_id", "revision"),)

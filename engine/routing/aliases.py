@@ -1,4 +1,4 @@
-"""Aliases: moving them, whole and at once, with their history.
+"""Aliases: moving them, whole and at once, and deleting them, with their history.
 
 A project moves aliases of its own, on its models and on the operator's; the operator's are those of the
 registry file, which every project sees that has none of the same name.
@@ -6,10 +6,6 @@ registry file, which every project sees that has none of the same name.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,42 +17,16 @@ from db.types import now
 from engine.audit import Action, Actor, note
 from engine.bus.base import Bus
 from engine.catalog import Catalog, CatalogModel, CatalogVersion
-from engine.definitions import ALIAS_NAME
-from engine.errors import ConflictError, ExpectedError, InvalidInputError, ManyErrors
+from engine.errors import ConflictError, NotFoundError
 from engine.ids import global_id
 from engine.revision import changing_registry
+from engine.routing.pointing import INPUT, Pointing, problems, raise_all, repetitions
 from engine.serving import Serving
-from engine.values import AliasRequest, ServingStatus, VersionRef, Viewer
-
-MAX_TARGETS = 10
-MAX_WEIGHT = 10_000
-INPUT = ("input",)
-
-
-@dataclass(frozen=True, slots=True)
-class Pointing:
-    """What an alias points at, by ids of versions."""
-
-    targets: tuple[tuple[str, int], ...]
-    shadow: tuple[str, float] | None = None
-    fallbacks: tuple[str, ...] = ()
-
-    def columns(self) -> dict[str, Any]:
-        """Returns it as rows keep it."""
-        shadow = self.shadow
-        return {
-            "targets": [{"version_id": version_id, "weight": weight} for version_id, weight in self.targets],
-            "shadow": None if shadow is None else {"version_id": shadow[0], "sample_rate": shadow[1]},
-            "fallbacks": list(self.fallbacks),
-        }
-
-    def is_that_of(self, row: ModelAliasRow) -> bool:
-        """Tells whether an alias points there already."""
-        return all(getattr(row, name) == value for name, value in self.columns().items())
+from engine.values import AliasDeletion, AliasRequest, ServingStatus, VersionRef, Viewer
 
 
 class Aliases:
-    """Moves the aliases of projects."""
+    """Moves and deletes the aliases of projects."""
 
     def __init__(self, database: Database, bus: Bus, catalog: Catalog, serving: Serving) -> None:
         self._database = database
@@ -76,17 +46,42 @@ class Aliases:
             DatabaseUnavailableError: nothing changed.
         """
         model = self._catalog.model(viewer, request.model)
-        _raise_all(_problems(request))
+        raise_all(problems(request))
         pointing = self._pointing(model, request)
         async with changing_registry(self._database, self._bus) as connection:
             stored = await queries.lock(connection, model.row.id, viewer.project_id, request.name)
             if stored is not None and pointing.is_that_of(stored):
                 return stored
-            _check_revision(request, stored)
+            _check_revision(request.expected_revision, stored)
             key = viewer.api_key_id
             owner = viewer.project_id
             row = await put(connection, model.row.id, owner, request.name, pointing, stored, key)
-            await _note(connection, actor, model, row)
+            names = {version_id: version.row.version for version_id, version in model.versions.items()}
+            targets = {names[version_id]: weight for version_id, weight in pointing.targets}
+            details = {"revision": row.revision, "targets": targets}
+            await _note(connection, actor, Action.ALIAS_MOVED, model, row, details)
+        await self._serving.look()
+        return row
+
+    async def delete(self, viewer: Viewer, request: AliasDeletion, actor: Actor) -> ModelAliasRow:
+        """Deletes an alias of the project, and returns it as it was; by its id it is still found.
+
+        No request that comes after is routed by it; an alias of the operator of that name is seen again.
+
+        Raises:
+            NotFoundError: the project sees no such model, or has no such alias.
+            ConflictError: the alias is the operator's, or at another revision than was expected.
+            DatabaseUnavailableError: nothing changed.
+        """
+        model = self._catalog.model(viewer, request.model)
+        async with changing_registry(self._database, self._bus) as connection:
+            stored = await queries.lock(connection, model.row.id, viewer.project_id, request.name)
+            if stored is None or stored.deleted_at is not None:
+                raise await _missing(connection, model, request.name)
+            _check_revision(request.expected_revision, stored)
+            revision = await _mark_deleted(connection, stored, viewer.api_key_id)
+            (row,) = await queries.by_id(connection, viewer.project_id, [stored.id])
+            await _note(connection, actor, Action.ALIAS_DELETED, model, row, {"revision": revision})
         await self._serving.look()
         return row
 
@@ -104,7 +99,7 @@ class Aliases:
             None if shadow is None else (found(shadow[0], "shadow", "version"), shadow[1]),
             tuple(found(ref, "fallbacks", at) for at, ref in enumerate(request.fallbacks)),
         )
-        _raise_all(_repetitions(pointing))
+        raise_all(repetitions(pointing))
         return pointing
 
 
@@ -135,8 +130,29 @@ async def put(
     if stored is None:
         await queries.add(connection, row, change)
     else:
-        await queries.move(connection, row.id, change, revision=revision, updated_at=at, **columns)
+        changes = {"revision": revision, "updated_at": at, "deleted_at": None, **columns}
+        await queries.change(connection, row.id, change, **changes)
     return row
+
+
+async def _mark_deleted(connection: AsyncConnection, stored: ModelAliasRow, api_key_id: str | None) -> int:
+    """Marks an alias as deleted, and returns the revision of that.
+
+    What it pointed at stays in its row: what predictions that came by it used is read from there.
+    """
+    at, revision = now(), stored.revision + 1
+    entry = AliasChangeRow(alias_id=stored.id, revision=revision, api_key_id=api_key_id, changed_at=at)
+    await queries.change(connection, stored.id, entry, revision=revision, updated_at=at, deleted_at=at)
+    return revision
+
+
+async def _missing(
+    connection: AsyncConnection, model: CatalogModel, name: str
+) -> NotFoundError | ConflictError:
+    path = (*INPUT, "name")
+    if await queries.lock(connection, model.row.id, None, name) is not None:
+        return ConflictError(f"The alias {name!r} is the operator's, in the registry file.", path=path)
+    return NotFoundError(f"The model {model.row.name!r} has no alias {name!r}.", path=path)
 
 
 async def check_no_alias(connection: AsyncConnection, viewer: Viewer, version: ModelVersionRow) -> None:
@@ -149,63 +165,24 @@ async def check_no_alias(connection: AsyncConnection, viewer: Viewer, version: M
         shadows = [alias.shadow] if alias.shadow is not None else []
         led = {each["version_id"] for each in (*alias.targets, *shadows)}
         if version.id in led.union(alias.fallbacks):
-            message = f"The alias {alias.name!r} leads to it: move that first."
+            message = f"The alias {alias.name!r} leads to it: move or delete that first."
             raise ConflictError(message, path=(*INPUT, "id"))
 
 
-async def _note(connection: AsyncConnection, actor: Actor, model: CatalogModel, row: ModelAliasRow) -> None:
-    names = {version_id: version.row.version for version_id, version in model.versions.items()}
+async def _note(
+    connection: AsyncConnection,
+    actor: Actor,
+    action: Action,
+    model: CatalogModel,
+    row: ModelAliasRow,
+    details: dict[str, Any],
+) -> None:
+    subject = f"{model.row.name}/{row.name}"
+    subject_id = global_id("Model", model.row.id)
+    project_id = row.project_id
     await note(
-        connection,
-        actor,
-        Action.ALIAS_MOVED,
-        f"{model.row.name}/{row.name}",
-        project_id=row.project_id,
-        subject_id=global_id("Model", model.row.id),
-        details={
-            "revision": row.revision,
-            "targets": {names[each["version_id"]]: each["weight"] for each in row.targets},
-        },
+        connection, actor, action, subject, project_id=project_id, subject_id=subject_id, details=details
     )
-
-
-def _problems(request: AliasRequest) -> Iterable[InvalidInputError]:
-    if not re.fullmatch(ALIAS_NAME, request.name):
-        message = "An alias is 1 to 64 lower-case letters, digits, `.`, `_` and `-`, not at its ends."
-        yield InvalidInputError(
-            message, path=(*INPUT, "name"), constraint=ALIAS_NAME, received=request.name[:100]
-        )
-    for name, listed, least in (("targets", request.targets, 1), ("fallbacks", request.fallbacks, 0)):
-        if not least <= len(listed) <= MAX_TARGETS:
-            message = f"There are {least} to {MAX_TARGETS} {name}."
-            constraint = f"minItems: {least}, maxItems: {MAX_TARGETS}"
-            received = len(listed)
-            yield InvalidInputError(message, path=(*INPUT, name), constraint=constraint, received=received)
-    for at, (_, weight) in enumerate(request.targets):
-        if not 0 <= weight <= MAX_WEIGHT:
-            message = f"A weight is from 0 to {MAX_WEIGHT}."
-            constraint = f"minimum: 0, maximum: {MAX_WEIGHT}"
-            place = (*INPUT, "targets", at, "weight")
-            yield InvalidInputError(message, path=place, constraint=constraint, received=weight)
-    if request.targets and not any(weight for _, weight in request.targets):
-        message = "One target at least has a weight above 0."
-        yield InvalidInputError(message, path=(*INPUT, "targets"), constraint="sum > 0")
-    if request.shadow is not None and not 0 < request.shadow[1] <= 1:
-        message = "A sample rate is above 0, at most 1."
-        path = (*INPUT, "shadow", "sampleRate")
-        rate = request.shadow[1]
-        yield InvalidInputError(message, path=path, constraint="0 < sampleRate <= 1", received=rate)
-
-
-def _repetitions(pointing: Pointing) -> Iterable[InvalidInputError]:
-    targets = [version_id for version_id, _ in pointing.targets]
-    for name, ids in (("targets", targets), ("fallbacks", list(pointing.fallbacks))):
-        if any(count > 1 for count in Counter(ids).values()):
-            message = f"A version stands in the {name} once."
-            yield InvalidInputError(message, path=(*INPUT, name), constraint="uniqueItems")
-    if pointing.shadow is not None and pointing.shadow[0] in targets:
-        message = "The shadow is a version that is no target: the targets answer already."
-        yield InvalidInputError(message, path=(*INPUT, "shadow", "version"), constraint="not in targets")
 
 
 def _usable(version: CatalogVersion, path: tuple[str | int, ...]) -> str:
@@ -214,17 +191,9 @@ def _usable(version: CatalogVersion, path: tuple[str | int, ...]) -> str:
     return version.row.id
 
 
-def _check_revision(request: AliasRequest, stored: ModelAliasRow | None) -> None:
-    current = 0 if stored is None else stored.revision
-    if request.expected_revision is not None and request.expected_revision != current:
-        message = f"The alias is at revision {current}." if current else "There is no such alias yet."
+def _check_revision(expected: int | None, stored: ModelAliasRow | None) -> None:
+    current = 0 if stored is None or stored.deleted_at is not None else stored.revision
+    if expected is not None and expected != current:
+        message = f"The alias is at revision {current}." if current else "There is no such alias."
         path = (*INPUT, "expectedRevision")
         raise ConflictError(message, path=path, current_revision=current)
-
-
-def _raise_all(problems: Iterable[InvalidInputError]) -> None:
-    found: list[ExpectedError] = list(problems)
-    if len(found) == 1:
-        raise found[0]
-    if found:
-        raise ManyErrors(found)

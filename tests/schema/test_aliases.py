@@ -20,6 +20,8 @@ SET = """mutation ($input: SetModelAliasInput!) { setModelAlias(input: $input) {
 READ = """{ model(ref: {name: "m"}) { aliases { name isOwn revision
   targets { weight version { version } }
   history { totalCount nodes { revision targets { weight version { version } } apiKey { name } } } } } }"""
+DELETE = """mutation ($input: DeleteModelAliasInput!) { deleteModelAlias(input: $input) {
+  alias { name revision deletedAt } errors { code path } } }"""
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 RANGE = {"gte": START.isoformat(), "lt": END.isoformat()}
 
@@ -294,3 +296,66 @@ async def test_a_version_that_an_alias_leads_to_is_retired_when_that_has_moved(
     assert (error["code"], error["path"]) == ("CONFLICT", ["input", "id"])
     assert "'production' leads to it" in error["message"]
     assert retired == {"modelVersion": {"status": "RETIRED"}, "errors": []}
+
+
+LED = """query ($range: DateTimeRangeInput!) { model(ref: {name: "m"}) { aliases { name } }
+  predictions { nodes { alias { deletedAt targets { usage(range: $range) { predictions } }
+    history { totalCount nodes { revision targets { weight } apiKey { name } } } } } } }"""
+
+
+async def test_a_deleted_alias_is_in_no_list_and_what_came_by_it_still_leads_to_it(any_graph: Graph) -> None:
+    caller = await any_graph.caller()
+    _, versions = await registered(any_graph)
+    await moved(any_graph, caller, to(("1", 1)))
+    route = any_graph.services.router.route(
+        viewer_of(caller), ModelRef(name="m"), VersionRef(alias="production")
+    )
+    made = prediction(caller, versions[0], at=START + timedelta(days=3), alias_id=route.alias_id)
+    await any_graph.add(made)
+    async with any_graph.database.write() as connection:
+        await ledger.record(connection, [made])
+
+    asked = {"model": {"name": "m"}, "name": "production", "expectedRevision": 1}
+    deleted = (await any_graph.data(caller, DELETE, input=asked))["deleteModelAlias"]
+    found = await any_graph.data(caller, LED, range=RANGE)
+    noted = await any_graph.data(caller, "{ auditEvents { nodes { action subject details } } }")
+
+    assert (deleted["errors"], deleted["alias"]["revision"]) == ([], 2)
+    assert found["model"]["aliases"] == []
+    (alias,) = [node["alias"] for node in found["predictions"]["nodes"]]
+    assert alias["deletedAt"] == deleted["alias"]["deletedAt"] is not None
+    assert alias["targets"] == [{"usage": {"predictions": "1"}}]
+    assert alias["history"] == {
+        "totalCount": 2,
+        "nodes": [
+            {"revision": 2, "targets": [], "apiKey": {"name": "key"}},
+            {"revision": 1, "targets": [{"weight": 1}], "apiKey": {"name": "key"}},
+        ],
+    }
+    assert noted["auditEvents"]["nodes"][0] == {
+        "action": "model_alias.deleted",
+        "subject": "m/production",
+        "details": {"revision": 2},
+    }
+
+
+async def test_deleting_an_alias_needs_the_scope_and_that_it_is_there(graph: Graph, caller: Caller) -> None:
+    await registered(graph)
+    reader = await graph.caller("theirs", scopes=[Scope.MODELS_READ])
+    asked = {"model": {"name": "m"}, "name": "production"}
+
+    assert await graph.codes(reader, DELETE, input=asked) == ["FORBIDDEN"]
+    refused = (await graph.data(caller, DELETE, input=asked))["deleteModelAlias"]
+    assert refused == {"alias": None, "errors": [{"code": "NOT_FOUND", "path": ["input", "name"]}]}
+
+
+async def test_a_version_is_retired_once_the_alias_that_led_to_it_is_deleted(
+    graph: Graph, caller: Caller
+) -> None:
+    _, versions = await registered(graph, project_id=caller.project_id)
+    await moved(graph, caller, to(("2", 1)))
+
+    await graph.data(caller, DELETE, input={"model": {"name": "m"}, "name": "production"})
+    retired = await graph.data(caller, RETIRE, id=global_id("ModelVersion", versions[1].id))
+
+    assert retired["retireModelVersion"] == {"modelVersion": {"status": "RETIRED"}, "errors": []}

@@ -16,7 +16,7 @@ from engine.catalog import CatalogVersion
 from engine.definitions import BackendDefinition, ModelDefinition, VersionDefinition
 from engine.registry import Registry
 from engine.routing.aliases import Aliases
-from engine.values import AliasRequest, ModelRef, ModelTask, VersionRef
+from engine.values import AliasDeletion, AliasRequest, ModelRef, ModelTask, VersionRef
 from tests.engine.specs import number_schema
 from tests.engine.workshop import KIND, PRICE, ToldBackend, Workshop, opened_workshop, request
 
@@ -65,6 +65,11 @@ class Fleet:
     async def alias(self, name: str = "production", **pointing: Any) -> ModelAliasRow:
         """Points an alias somewhere; see `alias_request`."""
         return await self.aliases.set(self.workshop.viewer, alias_request(name, **pointing), OPERATOR)
+
+    async def delete_alias(self, name: str = "production", *, expected: int | None = None) -> ModelAliasRow:
+        """Deletes an alias of the project."""
+        asked = AliasDeletion(FLEET, name, expected)
+        return await self.aliases.delete(self.workshop.viewer, asked, OPERATOR)
 
     async def ask(
         self, x: float = 1, *, alias: str | None = "production", named: str | None = None, **more: Any

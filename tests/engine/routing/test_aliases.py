@@ -152,3 +152,56 @@ async def test_another_process_routes_by_what_it_reads(fleet: Fleet) -> None:
     assert alias.shadow is not None
     assert (alias.shadow[0].row.version, alias.shadow[1]) == ("3", 0.25)
     assert [version.row.version for version in alias.fallbacks] == ["1"]
+
+
+async def test_nothing_is_routed_by_a_deleted_alias_in_any_process(any_fleet: Fleet) -> None:
+    there = Catalog(any_fleet.workshop.database)
+    await any_fleet.alias(targets={"2": 1})
+    await there.refresh()
+
+    deleted = await any_fleet.delete_alias(expected=1)
+
+    with pytest.raises(NotFoundError, match="no alias 'production'"):
+        await any_fleet.ask()
+    assert await there.refresh_if_stale()
+    model = there.model(any_fleet.workshop.viewer, ModelRef(name="fleet"))
+    assert model.alias(any_fleet.workshop.viewer.project_id, "production") is None
+    assert (deleted.revision, deleted.deleted_at) == (2, deleted.updated_at)
+    assert await history(any_fleet) == [(1, {"2": 1}), (2, {})]
+
+
+async def test_a_deleted_alias_comes_back_by_its_name_one_revision_on(any_fleet: Fleet) -> None:
+    made = await any_fleet.alias(targets={"1": 1})
+    await any_fleet.delete_alias()
+
+    again = await any_fleet.alias(targets={"1": 1}, expected=0)
+
+    assert (again.id, again.revision, again.deleted_at) == (made.id, 3, None)
+    assert await history(any_fleet) == [(1, {"1": 1}), (2, {}), (3, {"1": 1})]
+    assert (await any_fleet.ask()).alias_id == made.id
+
+
+async def test_an_alias_that_is_not_there_is_not_deleted(fleet: Fleet) -> None:
+    await fleet.alias()
+    with pytest.raises(ConflictError, match="at revision 1") as moved:
+        await fleet.delete_alias(expected=7)
+    await fleet.delete_alias()
+
+    with pytest.raises(NotFoundError) as twice:
+        await fleet.delete_alias(expected=2)
+
+    assert (moved.value.current_revision, moved.value.path) == (1, ("input", "expectedRevision"))
+    assert twice.value.path == ("input", "name")
+
+
+async def test_an_alias_of_the_operator_is_seen_again_and_not_deleted(fleet: Fleet) -> None:
+    aliases = [{"name": "production", "targets": [{"version": "1"}]}]
+    await Registry(fleet.workshop.database).apply([definition(aliases=aliases)])
+    await fleet.alias(targets={"3": 1})
+
+    await fleet.delete_alias()
+
+    assert fleet.went(await fleet.ask())[1] == "1"
+    with pytest.raises(ConflictError, match="operator's") as refused:
+        await fleet.delete_alias()
+    assert refused.value.path == ("input", "name")
