@@ -52,6 +52,7 @@ ADD = PreparedWrite(insert(predictions), COLUMNS)
 
 IN_PROJECT = predictions.c.project_id == bindparam("project_id")
 LIST = select(*LISTED).where(IN_PROJECT)
+PAGE = LIST.where(predictions.c.shadow_of.is_(None))  # what `EVERYTHING` asks for
 _AMONG = predictions.c.id.in_(bindparam("ids", expanding=True))
 BY_ID = Prepared(LIST.where(_AMONG), lists=["ids"])
 BLOBS = {
@@ -112,7 +113,7 @@ async def page(
 ) -> Page[PredictionRow]:
     """Reads a page of a project's predictions."""
     if wanted == EVERYTHING:
-        return await read_prepared_page(connection, LIST, sorting, window, project_id=project_id)
+        return await read_prepared_page(connection, PAGE, sorting, window, project_id=project_id)
     return await read_page(connection, _filtered(select(*LISTED), project_id, wanted), sorting, window)
 
 
