@@ -1,7 +1,8 @@
 """Access: every field that is resolved says which scope it needs, and is refused without it.
 
-`ANYONE` is for those who are known at all, `PUBLIC` for everybody. What a field needs is kept in its
-metadata, where a test looks that no root field, mutation or subscription was forgotten.
+`ANYONE` is for those who are known at all, `PUBLIC` for everybody; of a set of scopes any one is enough. What
+a field needs is kept in its metadata, where a test looks that no root field, mutation or subscription was
+forgotten.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Info = strawberry.Info[Context, None]
 
 ANYONE: Literal["ANYONE"] = "ANYONE"
 PUBLIC: Literal["PUBLIC"] = "PUBLIC"
-Needed = Scope | Literal["ANYONE", "PUBLIC"]
+Needed = Scope | frozenset[Scope] | Literal["ANYONE", "PUBLIC"]
 
 NEVER_NULL_ALONE = SemanticNonNull()
 """For a field with a fetch of its own: one that fails leaves the rest of the answer as it is."""
@@ -68,8 +69,9 @@ def require(context: Context, needed: Needed) -> None:
     if needed == PUBLIC:
         return
     viewer = context.viewer
-    if needed != ANYONE and needed not in viewer.scopes:
-        raise ForbiddenError(f"This needs an API key with the scope {needed}.")
+    enough = needed if isinstance(needed, frozenset) else {needed}
+    if needed != ANYONE and viewer.scopes.isdisjoint(enough):
+        raise ForbiddenError(f"This needs an API key with the scope {' or '.join(sorted(enough))}.")
 
 
 def public_fields(root: type[Any]) -> frozenset[str]:

@@ -38,9 +38,9 @@ class JobMutations:
     """The part of the mutation root that is about jobs."""
 
     @mutation(
-        Scope.JOBS_WRITE,
+        frozenset({Scope.JOBS_WRITE, Scope.MODELS_WRITE}),  # it tells only later which it is for
         "Gives leave to put a file of items, or of a model, at a signed address within the hour; its id goes "
-        "to submitBatch or createModelVersion.",
+        "to submitBatch or createModelVersion. JOBS_WRITE or MODELS_WRITE is enough.",
     )
     @answering(CreateUploadPayload)
     async def create_upload(

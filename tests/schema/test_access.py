@@ -114,11 +114,22 @@ async def test_without_its_scope_a_mutation_is_refused(graph: Graph, caller: Cal
         schema.config.name_converter.get_graphql_name(field): field.metadata["scope"]
         for field in definition.fields
     }[name]
-    narrow = await graph.colleague(caller.project_id, [scope for scope in Scope if scope != needed])
+    enough = needed if isinstance(needed, frozenset) else {needed}
+    narrow = await graph.colleague(caller.project_id, sorted(set(Scope) - enough))
 
     document = f"mutation {{ {call(name, SCHEMA.mutation_type.fields[name])} {{ __typename }} }}"
 
     assert await graph.codes(narrow, document) == ["FORBIDDEN"]
+
+
+@pytest.mark.parametrize("scope", [Scope.JOBS_WRITE, Scope.MODELS_WRITE])
+async def test_who_may_write_jobs_or_models_may_upload_a_file(
+    graph: Graph, caller: Caller, scope: Scope
+) -> None:
+    narrow = await graph.colleague(caller.project_id, [scope])
+    asked = 'mutation { createUpload(input: {filename: "m.onnx", byteSize: 1}) { errors { code } } }'
+
+    assert await graph.data(narrow, asked) == {"createUpload": {"errors": []}}
 
 
 async def test_who_has_no_key_is_refused_whatever_is_asked(graph: Graph) -> None:
