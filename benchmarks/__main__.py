@@ -60,7 +60,7 @@ def _written() -> dict[str, str]:
         return {}
     parts = re.split(r"^## (\S+)$", RESULTS.read_text(), flags=re.MULTILINE)[1:]
     return {
-        name: f"## {name}{text}"
+        name: f"## {name}{text.rstrip()}\n"
         for name, text in zip(parts[::2], parts[1::2], strict=True)
         if name in names()
     }

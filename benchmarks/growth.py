@@ -68,6 +68,7 @@ def main(rounds: int, most: int, seconds: float) -> None:
                 ]
             )
     print(table(["", "CPU an answer", f"times that of {sizes[0]:,}"], rows))
+    print(f"\n{rounds} rounds; medians, and the least and the most of the rounds.")
 
 
 def _shown(time: datetime) -> str:

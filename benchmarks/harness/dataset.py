@@ -9,32 +9,33 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text, true
 from uuid_utils import UUID
 
+from benchmarks.harness.copies import copy_predictions, write_ledger
 from benchmarks.harness.places import DATA
 from db.migrate import upgrade
 from db.queries import registry as queries
 from db.session import Database
-from db.tables import ModelVersionRow, PredictionRow
+from db.tables import ModelVersionRow
 from db.tables.predictions import predictions
-from db.tables.usage import usage
 from db.types import epoch_ms, now
 from engine.definitions import read_definitions
 from engine.keys import Keys
 from engine.registry import Registry
-from engine.usage.ledger import Folding, ledger_row
+from engine.usage.ledger import Folding
 from engine.values import Scope
 from foretell.lifespan import EMBEDDED
 
 MODELS, VERSIONS = 20, 3
 BATCH = 10_000
+SOME = "00"
+"""How the ids end that are asked for one by one, where there are many: each 256th."""
 SEED = 20261126
 DAYS = 30
 
@@ -70,6 +71,7 @@ class Dataset:
 def dataset(count: int, *, with_usage: bool = False) -> Dataset:
     """Returns the data with that many predictions, from the last time if there was one.
 
+    There are as many as asked for up to 10,000, and then whole batches of as many as those.
     `with_usage` their ledger and its rollups are there, too.
     """
     folder = DATA / f"{count}{'-usage' if with_usage else ''}"
@@ -95,36 +97,38 @@ async def _make(folder: Path, count: int, with_usage: bool) -> Dataset:
     async with database.read() as connection:
         versions = (await queries.everything(connection)).versions
     serving = [row for row in versions if row.config["path"].endswith("diabetes/model.onnx")]
-    ids: list[str] = []
-    for rows in _batches(count, project.id, key.id, serving):
-        async with database.write() as connection:
-            await connection.execute(insert(predictions), rows)
-            if with_usage:
-                ledger = [ledger_row(PredictionRow(**row)) for row in rows]
-                await connection.execute(insert(usage), ledger)
-        ids += [row["id"] for row in rows[:: max(1, count // 5000)]]
+    made, step = min(count, BATCH), timedelta(days=DAYS) / count
+    rows = _rows(made, now() - timedelta(days=DAYS), step, project.id, key.id, serving)
+    async with database.write() as connection:
+        await connection.execute(insert(predictions), rows)
+    await copy_predictions(database, count // made - 1, step * made)
+    if with_usage:
+        await write_ledger(database)
     while with_usage and await Folding(database).fold():
         pass
     async with database.write() as connection:
         await connection.execute(text("ANALYZE"))
+    async with database.read() as connection:
+        some = predictions.c.id.like(f"%{SOME}") if count > BATCH else true()
+        ids = list((await connection.execute(select(predictions.c.id).where(some))).scalars())
     await database.close()
     onnx = EMBEDDED.parent / "diabetes" / "model.onnx"
     return Dataset(str(file), str(models_file), secret, project.id, key.id, str(onnx), ids)
 
 
-def _batches(
-    count: int, project_id: str, key_id: str, versions: list[ModelVersionRow]
-) -> Iterator[list[dict[str, Any]]]:
-    source, end = random.Random(SEED), now()
-    for first in range(0, count, BATCH):
-        yield [
-            _row(source, project_id, key_id, source.choice(versions), _time(end, number / count))
-            for number in range(first, min(first + BATCH, count))
-        ]
-
-
-def _time(end: datetime, place: float) -> datetime:
-    return end - timedelta(days=DAYS) * (1 - place)
+def _rows(
+    count: int,
+    start: datetime,
+    step: timedelta,
+    project_id: str,
+    key_id: str,
+    versions: list[ModelVersionRow],
+) -> list[dict[str, Any]]:
+    source = random.Random(SEED)
+    return [
+        _row(source, project_id, key_id, source.choice(versions), start + step * number)
+        for number in range(count)
+    ]
 
 
 def _row(

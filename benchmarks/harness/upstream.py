@@ -48,15 +48,18 @@ def _whole() -> bytes:
     return head.encode() + body
 
 
-def _streamed() -> bytes:
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    chunks = [_chunk({"role": "assistant", "content": ""}), *(_chunk({"content": word}) for word in WORDS)]
-    chunks += [_chunk({}, "stop"), _chunk({}, usage=USAGE)]
+def _tail() -> bytes:
     done = b"data: [DONE]\n\n"
-    return head + b"".join(chunks) + f"{len(done):x}\r\n".encode() + done + b"\r\n0\r\n\r\n"
+    chunks = _chunk({}, "stop") + _chunk({}, usage=USAGE)
+    return chunks + f"{len(done):x}\r\n".encode() + done + b"\r\n0\r\n\r\n"
 
 
-WHOLE, STREAMED = _whole(), _streamed()
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" + _chunk(
+    {"role": "assistant", "content": ""}
+)
+CHUNKS = [_chunk({"content": word}) for word in WORDS]
+TAIL = _tail()
+WHOLE, STREAMED = _whole(), b"".join([HEAD, *CHUNKS, TAIL])
 MODELS_BODY = b'{"object":"list","data":[{"id":"fast","object":"model","owned_by":"us"}]}'
 MODELS_HEAD = (
     f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(MODELS_BODY)}\r\n\r\n"
@@ -80,11 +83,15 @@ class Upstream(asyncio.Protocol):
             if len(self._buffer) < whole:
                 return
             body, self._buffer = self._buffer[end + 4 : whole], self._buffer[whole:]
-            if head.startswith(b"get"):
-                self._transport.write(MODELS)
-            else:
-                streams = b'"stream":true' in body.replace(b" ", b"")
-                self._transport.write(STREAMED if streams else WHOLE)
+            self.answer(head, body)
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        """Answers one request, whose head is in small letters."""
+        if head.startswith(b"get"):
+            self._transport.write(MODELS)
+        else:
+            streams = b'"stream":true' in body.replace(b" ", b"")
+            self._transport.write(STREAMED if streams else WHOLE)
 
 
 async def main(port: int) -> None:
