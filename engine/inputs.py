@@ -94,7 +94,7 @@ class InputChecker:
 
     def _problems(self, record: Any, index: int) -> list[InvalidInputError]:
         if not isinstance(record, dict):
-            message = f"Record {index} is not an object."
+            message = f"Record {index + 1} is not an object."
             return [InvalidInputError(message, path=(index,), constraint="type", received=_short(record))]
         return [
             problem for error in self._validator.iter_errors(record) for problem in _invalid(error, index)
@@ -112,7 +112,8 @@ def _invalid(error: Any, index: int) -> list[InvalidInputError]:
 
 def _violation(error: Any, index: int, member: Sequence[str] = ()) -> InvalidInputError:
     path = [*error.instance_path, *member]
-    where = f"Record {index}, {'.'.join(map(str, path))}" if path else f"Record {index}"
+    record = f"Record {index + 1}"  # people count from 1, the path from 0
+    where = f"{record}, {'.'.join(map(str, path))}" if path else record
     return InvalidInputError(
         f"{where}: {_short(error.message)}.",
         path=(index, *path),

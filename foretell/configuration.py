@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ValidationError
@@ -100,6 +100,9 @@ def _line(problem: Any, path: Path) -> str:
     known = fields()
     setting = next((steps[:length] for length in (1, 2) if steps[:length] in known), steps)
     allowed = _allowed(problem, known.get(setting))
+    within = steps[len(setting) :]
+    if within and _members(known.get(setting)):
+        allowed = f"{'.'.join(within)}: {allowed}"
     named = variable(*setting)
     return f"{named}: {allowed}" if named in os.environ else f"{path}: {'.'.join(setting)}: {allowed}"
 
@@ -107,13 +110,25 @@ def _line(problem: Any, path: Path) -> str:
 def _allowed(problem: Any, field: FieldInfo | None) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return "there is no such setting"
+        members = _members(field)
+        return "there is no such setting" + (f"; there are {', '.join(members)}" if members else "")
     if kind.startswith("bool_"):
         return "must be true or false"
     if field is not None and field.annotation in (int, float):
         return _range(field)
     message = str(problem["msg"]).removeprefix("Value error, ")
     return re.sub(r"^(Input|String|Value) should", "must", message)
+
+
+def _members(field: FieldInfo | None) -> list[str]:
+    """Returns what may be set for each name of a setting like `tiers`; nothing for any other setting."""
+    forms = get_args(field.annotation) if field is not None else ()
+    return [
+        name
+        for form in forms
+        if isinstance(form, type) and issubclass(form, BaseModel)
+        for name in form.model_fields
+    ]
 
 
 def _range(field: FieldInfo) -> str:

@@ -9,7 +9,7 @@ from db.session import Database
 from db.tables import ApiKeyRow
 from db.types import now
 from engine.errors import UnauthenticatedError, UnknownCredentialError
-from engine.key_secrets import NO_HASH, is_well_formed, matches, prefix_of
+from engine.key_secrets import NO_HASH, SECRET_LENGTH, START, is_well_formed, matches, prefix_of
 from engine.keys import why_dead
 from engine.values import Scope, Viewer
 
@@ -28,9 +28,7 @@ class ApiKeys:
             UnauthenticatedError: it was revoked, or has expired.
         """
         if not is_well_formed(secret):
-            raise UnknownCredentialError(
-                "This is not an API key: keys start with fk_ and have 39 characters."
-            )
+            raise UnknownCredentialError(_why_no_key(secret))
         row, expires_at, stored = await self._find(prefix_of(secret))
         genuine = matches(secret, stored)
         if row is None or not genuine:
@@ -59,3 +57,13 @@ class ApiKeys:
         retired, row = former
         ends = retired.expires_at if row.expires_at is None else min(retired.expires_at, row.expires_at)
         return row, ends, retired.secret_hash
+
+
+def _why_no_key(secret: str) -> str:
+    """Says what is wrong with the form of a secret."""
+    if secret.startswith(START) and len(secret) == SECRET_LENGTH:
+        return "This is not an API key: it is mistyped, for its checksum does not fit. Copy it again."
+    return (
+        f"This is not an API key: keys start with {START} and have {SECRET_LENGTH} characters. "
+        "Is it mistyped or cut?"
+    )

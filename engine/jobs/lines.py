@@ -15,6 +15,7 @@ import orjson
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
+from engine.broken_json import told_broken
 from engine.errors import InvalidInputError
 from engine.values import PredictionData, TensorDatatype
 
@@ -113,7 +114,7 @@ def checked_item(line: bytes) -> Item:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"This is not JSON: {error}.", path=(), constraint="json") from None
+        raise InvalidInputError(told_broken(error, "This"), path=(), constraint="json") from None
     try:
         _LINE.validate_python(value)
     except ValidationError as error:

@@ -42,7 +42,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How problems of the source are told: the path of the argument, and what counts its items."""
+    """How problems of the source are told: the path of the argument, and what counts its items.
+
+    Messages count from 1, because people read them; paths from `first`.
+    """
 
     path: tuple[str, ...]
     noun: str = "Line"
@@ -155,14 +158,14 @@ def _extend(parts: list[Part], start: int, end: int, chunk_items: int) -> None:
 def _placed(error: ExpectedError, number: int, place: Place) -> list[InvalidInputError]:
     """Returns the problems of one line, each with where it is: the line, and the path within."""
     errors = error.errors if isinstance(error, ManyErrors) else (error,)
-    line = number + place.first
+    line, counted = number + place.first, number + 1
     placed = []
     for each in errors:
         # The checker's paths are those of `predict`: ("input", "data", …).
         inner = (each.path or ())[1 if each.path and each.path[0] == "input" else 0 :]
         constraint = each.constraint if isinstance(each, InvalidInputError) else None
         received = each.received if isinstance(each, InvalidInputError) else None
-        message = f"{place.noun} {line}: {each.message}"
+        message = f"{place.noun} {counted}: {each.message}"
         path = (*place.path, str(line), *inner)
         placed.append(InvalidInputError(message, path=path, constraint=constraint, received=received))
     return placed
@@ -198,8 +201,8 @@ class _Names:
                 continue
             name = stored_item(line).custom_id or ""
             if name in first:
-                said = f"its customId {name!r} is that of {place.noun.lower()} {first[name] + place.first}"
-                message = f"{place.noun} {number + place.first}: {said} already."
+                said = f"its customId {name!r} is that of {place.noun.lower()} {first[name] + 1}"
+                message = f"{place.noun} {number + 1}: {said} already."
                 path = (*place.path, str(number + place.first), "customId")
                 problems.append(InvalidInputError(message, path=path, constraint="unique", received=name))
             first.setdefault(name, number)

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from engine.broken_json import told_broken
 from foretell.cli.failures import CommandError
 from foretell.cli.jobs import watch_job
 from foretell.cli.output import note
@@ -136,7 +137,7 @@ def _json(text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise CommandError(f"--metadata is not JSON: {error}") from error
+        raise CommandError(told_broken(error, "--metadata")) from error
 
 
 def _raise_all(errors: list[dict[str, Any]]) -> None:

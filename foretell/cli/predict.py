@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from engine.broken_json import told_broken
 from foretell.cli.failures import CommandError
 from foretell.cli.output import note, show_json, show_table
 from foretell.client import Client
@@ -112,7 +113,7 @@ def _parsed(text: str, place: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise CommandError(f"{place} is not JSON: {error}") from error
+        raise CommandError(told_broken(error, place)) from error
 
 
 def _show(prediction: dict[str, Any]) -> None:

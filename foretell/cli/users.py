@@ -16,7 +16,8 @@ from engine.values import Scope
 from foretell.cli.failures import CommandError
 from foretell.cli.keys import CLIENT_SCOPES, Project
 from foretell.cli.opened import migrated_database, project_named, told_bus
-from foretell.cli.output import moment, show_table
+from foretell.cli.output import moment, note, show_table
+from foretell.configuration import load_settings
 
 app = typer.Typer(help="The people who log in to a project.", no_args_is_help=True)
 
@@ -78,6 +79,8 @@ async def _create(project: str, email: str, scopes: list[Scope], password: str) 
         owner = await project_named(database, project)
         row = await Users(database, bus).create(owner.id, email, hashed, scopes)
     typer.echo(f"Made the user {row.email} of {project}: {', '.join(row.scopes)}.")
+    if load_settings().secret is None:
+        note("Nobody can log in before FORETELL_SECRET is set for the server: 32 characters or more.")
 
 
 async def _list(project: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from graphql import GraphQLError
 
+from engine.broken_json import told_broken
+
 
 class Refused(Exception):
     """A request that is not carried out: a message for the client, a code, and the HTTP status it has."""
@@ -87,5 +89,5 @@ def decode_json(text: str | bytes, what: str) -> Any:
     """Return the value of strict JSON: no NaN, no lone surrogates. Raises Refused (400)."""
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise Refused(f"{what} is not JSON.", status=400) from None
+    except orjson.JSONDecodeError as error:
+        raise Refused(told_broken(error, what), status=400) from None

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from datetime import timedelta
 
 import pytest
@@ -93,6 +94,20 @@ async def test_the_secret_is_not_in_the_database(database: Database, keys: Keys,
 )
 async def test_what_can_be_no_key_is_refused(keys: Keys, secret: str) -> None:
     with pytest.raises(UnauthenticatedError, match="not an API key"):
+        await viewer_of(keys, secret)
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("fk_" + "0" * 36, "its checksum does not fit"),
+        ("fk_" + "0" * 35, "have 39 characters. Is it mistyped or cut?"),
+    ],
+)
+async def test_a_key_that_is_mistyped_is_told_from_one_that_is_cut(
+    keys: Keys, secret: str, said: str
+) -> None:
+    with pytest.raises(UnauthenticatedError, match=re.escape(said)):
         await viewer_of(keys, secret)
 
 

@@ -173,6 +173,7 @@ def test_users_are_made_listed_kept_out_and_let_in_again(run: Run) -> None:
     changed = run("users", "password", "ann@example.org", "--password-stdin", stdin="a new password\n")
     nobody = run("users", "disable", "nobody@example.org")
 
+    assert made.stderr.startswith("Nobody can log in before FORETELL_SECRET is set")
     assert made.stdout.startswith("Made the user ann@example.org of default: JOBS_READ")
     assert [result.exit_code for result in (made, disabled, enabled, changed)] == [0, 0, 0, 0]
     assert re.search(r"ann@example.org\s+disabled\s+all", listed)

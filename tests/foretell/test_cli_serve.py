@@ -113,7 +113,7 @@ def test_predict_sends_any_other_input_as_it_is_and_prints_json(served: dict[str
         (["nothing", "--record", "{}"], "There is no model 'nothing'."),
         (
             ["diabetes", "--record", PATIENT.replace("23.6", '"slim"')],
-            'Record 0, bmi: "slim" is not of type "number".',
+            'Record 1, bmi: "slim" is not of type "number".',
         ),
         (["diabetes", "--record", PATIENT, "--key", "fk_wrong"], "This is not an API key"),
         (["diabetes", "--record", PATIENT, "--key", ""], "Send an API key"),

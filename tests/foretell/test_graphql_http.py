@@ -138,6 +138,14 @@ async def test_a_body_that_is_not_json_is_refused(content: bytes) -> None:
     assert (response.status_code, code(response)) == (400, "BAD_REQUEST")
 
 
+async def test_a_body_that_is_not_json_is_told_where_it_breaks() -> None:
+    async with Service().client() as client:
+        response = await client.post("/graphql", content=b'{"query": }', headers=AS_JSON)
+
+    said = response.json()["errors"][0]["message"]
+    assert said == "The body is not JSON: unexpected character, expected a JSON value (column 11)."
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -41,8 +41,20 @@ def test_tiers_come_from_a_variable_too(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_wrong_tier_is_one_line_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORETELL_TIERS", '{"gold": {"key_share": 2}}')
 
-    with pytest.raises(SettingsError, match=r"^FORETELL_TIERS: "):
+    with pytest.raises(SettingsError, match=r"^FORETELL_TIERS: gold\.key_share: must be less than"):
         load_settings()
+
+
+def test_a_limit_that_no_tier_has_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETELL_TIERS", '{"gold": {"requests": 5}}')
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+
+    assert str(refused.value) == (
+        "FORETELL_TIERS: gold.requests: there is no such setting; there are requests_per_minute, "
+        "query_cost_per_minute, tokens_per_minute, concurrent_predictions, key_share"
+    )
 
 
 def test_a_limit_holds_for_the_project_and_for_a_share_of_it_for_the_key() -> None:

@@ -74,13 +74,13 @@ def test_problems_name_the_line_and_the_path() -> None:
     assert broken.message.startswith("Line 4: This is not JSON")
 
 
-def test_inline_items_are_counted_from_zero() -> None:
+def test_paths_of_inline_items_count_from_zero_and_messages_from_one() -> None:
     place = Place(("input", "source", "items"), "Item", 0)
 
     found = survey(lambda: iter([line(1)]), even, place, chunk_items=2)
 
     assert (found.problems[0].path or ())[:4] == ("input", "source", "items", "0")
-    assert found.problems[0].message == "Item 0: It is odd."
+    assert found.problems[0].message == "Item 1: It is odd."
 
 
 @pytest.mark.parametrize(
