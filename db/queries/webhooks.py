@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Column, func, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.pages import Order, Page, Window, read_page_per_parent
@@ -26,29 +26,46 @@ async def add(connection: AsyncConnection, row: WebhookDeliveryRow) -> None:
     await connection.execute(insert(webhook_deliveries).values(row.model_dump()))
 
 
-async def due(connection: AsyncConnection, at: datetime, limit: int) -> Sequence[WebhookDeliveryRow]:
-    """Finds pending deliveries whose next attempt is due, the oldest first."""
+class Due(NamedTuple):
+    """A delivery whose next attempt is due."""
+
+    id: str
+    host: str
+    next_attempt_at: datetime
+
+
+async def due(
+    connection: AsyncConnection, at: datetime, limit: int, full_hosts: Collection[str] = ()
+) -> list[Due]:
+    """Finds pending deliveries whose next attempt is due, the oldest first, but those to some hosts."""
     pending = (webhook_deliveries.c.status == "PENDING", webhook_deliveries.c.next_attempt_at <= at)
-    statement = select(webhook_deliveries).where(*pending)
+    statement = select(*(webhook_deliveries.c[name] for name in Due._fields)).where(*pending)
+    if full_hosts:
+        statement = statement.where(webhook_deliveries.c.host.not_in(full_hosts))
     found = await connection.execute(statement.order_by(webhook_deliveries.c.next_attempt_at).limit(limit))
-    return cast(Sequence[WebhookDeliveryRow], found.all())
+    return [Due(*row) for row in found.all()]
 
 
-async def take(connection: AsyncConnection, row: WebhookDeliveryRow, until: datetime) -> bool:
-    """Takes a due delivery for a while; returns whether nobody was faster."""
-    same = (
-        webhook_deliveries.c.id == row.id,
+async def take(connection: AsyncConnection, due: Due, until: datetime) -> WebhookDeliveryRow | None:
+    """Takes a due delivery for a while and returns it; None if somebody was faster."""
+    statement = update(webhook_deliveries).where(*_as_it_was(due.id, due.next_attempt_at))
+    found = await connection.execute(statement.values(next_attempt_at=until).returning(*webhook_deliveries.c))
+    return cast(WebhookDeliveryRow | None, found.first())
+
+
+async def change(connection: AsyncConnection, taken: WebhookDeliveryRow, changes: Mapping[str, Any]) -> bool:
+    """Notes what came of an attempt; returns False if it was taken or made due again meanwhile."""
+    statement = update(webhook_deliveries).where(*_as_it_was(taken.id, taken.next_attempt_at))
+    return (await connection.execute(statement.values(**changes))).rowcount == 1
+
+
+def _as_it_was(delivery_id: str, next_attempt_at: datetime | None) -> list[ColumnElement[bool]]:
+    """A pending delivery that nobody touched since."""
+    return [
+        webhook_deliveries.c.id == delivery_id,
         webhook_deliveries.c.status == "PENDING",
-        webhook_deliveries.c.next_attempt_at == row.next_attempt_at,
-    )
-    statement = update(webhook_deliveries).where(*same)
-    return (await connection.execute(statement.values(next_attempt_at=until))).rowcount == 1
-
-
-async def change(connection: AsyncConnection, delivery_id: str, changes: Mapping[str, Any]) -> None:
-    """Notes what came of an attempt."""
-    statement = update(webhook_deliveries).where(webhook_deliveries.c.id == delivery_id)
-    await connection.execute(statement.values(**changes))
+        webhook_deliveries.c.next_attempt_at == next_attempt_at,
+    ]
 
 
 async def redeliver(connection: AsyncConnection, project_id: str, delivery_id: str, at: datetime) -> bool:

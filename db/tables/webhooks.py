@@ -19,16 +19,18 @@ class WebhookDeliveryRow(SQLModel, table=True):
 
     __tablename__ = "webhook_delivery"
     __table_args__ = (
-        Index("ix_delivery_due", "next_attempt_at", sqlite_where=text(DUE), postgresql_where=text(DUE)),
+        Index("ix_delivery_due", "next_attempt_at", "host",
+              sqlite_where=text(DUE), postgresql_where=text(DUE)),
         Index("ix_delivery_job", "job_id", "id"),
         Index("ix_delivery_prediction", "prediction_id", "id"),
         Index("ix_delivery_project", "project_id", "id"),
-    )
+    )  # fmt: skip
 
     id: str = id_field()
     project_id: str = reference("project.id")
     event: str = Field(max_length=64)
     url: str = Field(max_length=2048)
+    host: str = Field(max_length=255)
     payload: dict[str, Any] = Field(sa_type=Json)
     prediction_id: str | None = Field(default=None, sa_type=Id)
     job_id: str | None = Field(default=None, sa_type=Id)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from engine.errors import InvalidInputError
 
+MOST_HOST = 255
 # Addresses within which others hide: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo.
 _HIDING = [
     ipaddress.ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
@@ -35,13 +36,18 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+def host_of(url: str) -> str:
+    """Returns the host that a URL names, in lower case; empty if it names none."""
+    return (urlsplit(url).hostname or "")[:MOST_HOST]
+
+
 def check_url(url: str, allowed_hosts: Collection[str]) -> None:
     """Returns if a callback URL can be accepted, before anything is resolved.
 
     Raises:
         InvalidInputError: it is not http or https, or names an address that is not public.
     """
-    host = urlsplit(url).hostname or ""
+    host = host_of(url)
     if urlsplit(url).scheme not in ("http", "https") or not host:
         raise InvalidInputError("A callbackUrl is an http or https URL.", path=("input", "callbackUrl"))
     if host in allowed_hosts:

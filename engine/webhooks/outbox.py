@@ -16,6 +16,7 @@ from db.types import now
 from engine.audit import OPERATOR, Action, Actor, note
 from engine.errors import NotFoundError
 from engine.ids import global_id
+from engine.webhooks.addresses import host_of
 
 SECRET_BYTES = 32
 OVERLAP = timedelta(hours=24)
@@ -80,6 +81,7 @@ async def _add(
         project_id=project_id,
         event=event,
         url=url,
+        host=host_of(url),
         payload={"type": event, "timestamp": now().isoformat(timespec="milliseconds"), "data": data},
         prediction_id=prediction_id,
         job_id=job_id,

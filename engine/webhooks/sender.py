@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from engine.ids import global_id
 from engine.observer import UNOBSERVED, Observer
 from engine.webhooks.addresses import ForbiddenAddressError, resolve
 from engine.webhooks.outbox import new_secret
+from engine.webhooks.room import Room
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 SCHEDULE = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 64_800, 79_200)
 TIMEOUT_SECONDS = 15.0
 TAKEN_FOR = timedelta(seconds=60)
-AT_ONCE = 20
 LOOK_SECONDS = 1.0
 GONE = 410
 MOST_ERROR = 500
@@ -63,7 +63,7 @@ class Attempt:
 
 
 class Sender:
-    """Looks for due deliveries every second, in any number of processes."""
+    """Looks for due deliveries every second, in any number of processes; each then ends by itself."""
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Sender:
     ) -> None:
         self._database = database
         self._observer = observer
+        self._room = Room()
         self._allowed_hosts = frozenset(allowed_hosts)
         self._client = httpx.AsyncClient(
             timeout=None,  # noqa: S113 - each attempt has one, as a whole
@@ -86,41 +87,62 @@ class Sender:
         )
 
     async def run(self) -> None:
-        """Delivers until it is cancelled."""
+        """Delivers until it is cancelled; what is being sent then is sent again by who looks next."""
         try:
-            while True:
-                try:
-                    delivered = await self.deliver_due()
-                except DatabaseUnavailableError as error:
-                    log.warning("webhooks were not delivered: %s", error)
-                    delivered = 0
-                await asyncio.sleep(0 if delivered else LOOK_SECONDS)
+            async with asyncio.TaskGroup() as deliveries:
+                while True:
+                    try:
+                        begun = await self.begin_due(deliveries)
+                    except DatabaseUnavailableError as error:
+                        log.warning("webhooks were not delivered: %s", error)
+                        begun = 0
+                    if not begun:
+                        await self._room.freed(LOOK_SECONDS)
         finally:
             await self._client.aclose()
 
-    async def deliver_due(self) -> int:
-        """Attempts what is due, twenty at once, and returns how many that were.
+    async def begin_due(self, deliveries: asyncio.TaskGroup) -> int:
+        """Begins to attempt what is due and has room, in tasks of their own, and returns how many that are.
 
         Raises:
-            DatabaseUnavailableError: nothing was looked at, or what was sent may be sent again.
+            DatabaseUnavailableError: nothing was begun.
         """
-        async with self._database.read() as connection:
-            rows = await queries.due(connection, now(), AT_ONCE)
-        if not rows:
+        if not self._room.free:
             return 0
-        async with self._database.write() as connection:
-            taken = [row for row in rows if await queries.take(connection, row, now() + TAKEN_FOR)]
-        await asyncio.gather(*(self._deliver(row) for row in taken))
+        async with self._database.read() as connection:
+            due = await queries.due(connection, now(), self._room.free, self._room.full_hosts())
+        entered = [each for each in due if self._room.enter(each.host)]
+        taken: list[WebhookDeliveryRow] = []
+        try:
+            taken = await self._take(entered) if entered else []
+        finally:
+            begun = {row.id for row in taken}
+            for each in entered:
+                if each.id not in begun:
+                    self._room.leave(each.host)
+        for row in taken:
+            deliveries.create_task(self._deliver(row))
         return len(taken)
+
+    async def _take(self, entered: Sequence[queries.Due]) -> list[WebhookDeliveryRow]:
+        """Returns those that no other process was faster to take."""
+        async with self._database.write() as connection:
+            found = [await queries.take(connection, each, now() + TAKEN_FOR) for each in entered]
+        return [row for row in found if row is not None]
 
     async def _deliver(self, row: WebhookDeliveryRow) -> None:
         asked_by = row.payload.get("data", {}).get("requestId", "")
         log_ids.name(request_id=asked_by, delivery_id=row.id)
-        secrets = await self._secrets(row.project_id)
-        attempt = await self._attempt(row, [secret.secret for secret in secrets])
-        async with self._database.write() as connection:
-            await queries.change(connection, row.id, after(attempt, row.attempts + 1, now()))
-        self._observer.webhook_attempted(attempt.outcome)
+        try:
+            secrets = await self._secrets(row.project_id)
+            attempt = await self._attempt(row, [secret.secret for secret in secrets])
+            self._observer.webhook_attempted(attempt.outcome)
+            async with self._database.write() as connection:
+                await queries.change(connection, row, after(attempt, row.attempts + 1, now()))
+        except DatabaseUnavailableError as error:
+            log.warning("what came of a webhook was not noted, it is sent again: %s", error)
+        finally:
+            self._room.leave(row.host)
 
     async def _attempt(self, row: WebhookDeliveryRow, secrets: list[str]) -> Attempt:
         body = orjson.dumps(row.payload)
@@ -133,7 +155,7 @@ class Sender:
             return Attempt(error=f"There was no answer within {TIMEOUT_SECONDS:.0f} seconds.")
         except ForbiddenAddressError as error:
             return Attempt(error=str(error))
-        except (httpx.HTTPError, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Attempt(error=f"{type(error).__name__}: {error}"[:MOST_ERROR])
         return Attempt(response.status_code, retry_after_seconds=_retry_after(response))
 

@@ -238,6 +238,7 @@ def _delivery(caller: Caller, job: JobRow, prediction: PredictionRow) -> Webhook
         project_id=caller.project_id,
         event="job.succeeded",
         url="https://example.org/hook",
+        host="example.org",
         payload={},
         job_id=job.id,
         prediction_id=prediction.id,

@@ -128,6 +128,7 @@ def _delivery(caller: Caller, job: JobRow, mark: str) -> WebhookDeliveryRow:
         project_id=caller.project_id,
         event="job.succeeded",
         url=f"https://example.org/{mark}",
+        host="example.org",
         payload={mark: mark},
         job_id=job.id,
         last_error=mark,

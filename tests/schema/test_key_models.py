@@ -49,6 +49,7 @@ async def stocked(graph: Graph, caller: Caller) -> tuple[str, list[str]]:
         project_id=caller.project_id,
         event="job.succeeded",
         url="https://example.org/",
+        host="example.org",
         payload={},
         job_id=job.id,
         next_attempt_at=now() + timedelta(days=1),
