@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.errors import ModelError
 from engine.storage.base import MissingFileError, Storage, StorageError
+from engine.turns import Turns
 
 MAX_TOLD_BYTES = 64 * 1024
 
@@ -36,27 +37,36 @@ class Artifacts:
         self._storage = storage
         self._folder = folder.absolute()
         self._limits = limits
-        self._checks = asyncio.Semaphore(1)
+        self._checks = Turns()
 
-    async def fetch(self, config: Mapping[str, Any], *, check: bool) -> Path:
+    def has(self, config: Mapping[str, Any]) -> bool:
+        """Tells whether the file of a version's config is here and need not be fetched."""
+        return self._path(config).exists()
+
+    async def fetch(self, config: Mapping[str, Any], project_id: str | None, *, check: bool) -> Path:
         """Returns where the file of a version's config is; with `check`, it has been found harmless.
+
+        One file is checked at a time, and projects take turns: none waits for all the files of another.
 
         Raises:
             ModelError: it is gone, is another, or is not to be served; or the storage does not work now,
                 which is retryable.
         """
-        path = self._folder / f"{config['sha256']}.onnx"
+        path = self._path(config)
         try:
-            if not await asyncio.to_thread(path.exists):
+            if not await asyncio.to_thread(self.has, config):
                 await asyncio.to_thread(self._copy, config, path)
         except MissingFileError as error:
             raise ModelError("The model file is gone from the storage.") from error
         except (StorageError, OSError) as error:
             raise ModelError("The model file can not be fetched now.", retryable=True) from error
         if check:
-            async with self._checks:  # one at a time: they may take what the limits say
+            async with self._checks.turn(project_id):  # one at a time: they may take what the limits say
                 await self._check(path, config["sha256"])
         return path
+
+    def _path(self, config: Mapping[str, Any]) -> Path:
+        return self._folder / f"{config['sha256']}.onnx"
 
     def _copy(self, config: Mapping[str, Any], path: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

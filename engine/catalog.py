@@ -206,7 +206,7 @@ def require_ready(version: CatalogVersion) -> None:
     status = ServingStatus(version.row.status)
     if status in (ServingStatus.READY, ServingStatus.DEGRADED):
         return
-    reason = f": {version.row.status_reason}" if version.row.status_reason else ""
+    reason = f": {version.row.status_reason.removesuffix('.')}" if version.row.status_reason else ""
     raise ModelNotReadyError(
         f"{version.spec.name} is {status}{reason}.",
         status=status,

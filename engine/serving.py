@@ -85,11 +85,13 @@ class Serving:
     async def load_all(self) -> None:
         """Loads what is not loaded yet, all at once; a version that fails is FAILED and says why.
 
-        One whose server is not there now stays LOADING and says why; `run` tries it again.
+        One whose server is not there now stays LOADING and says why; `run` tries it again. A file of a
+        project that has to be fetched or checked first loads on in the background.
         """
         self._begin_loading(NOT_RETIRED)
-        if self._loading:
-            await asyncio.gather(*self._loading.values())
+        soon = [task for version_id, task in self._loading.items() if not self._takes_long(version_id)]
+        if soon:
+            await asyncio.gather(*soon)
 
     async def run(self) -> None:
         """Takes up what changes in the registry, and tries again what lacked its server, until cancelled."""
@@ -182,6 +184,7 @@ class Serving:
             failure = self._failures.get(version_id)
             if (
                 version.row.status in statuses
+                and not _was_refused(version)
                 and version_id not in self._loading
                 and not self._is_up_to_date(version)
                 and (failure is None or clock >= failure.try_again_at)
@@ -189,6 +192,13 @@ class Serving:
                 task = asyncio.create_task(self._load(version), name=f"load {version.spec.name}")
                 self._loading[version_id] = task
                 task.add_done_callback(partial(self._loaded, version_id))
+
+    def _takes_long(self, version_id: str) -> bool:
+        """Tells whether a version waits for its file: how many such there are is up to projects."""
+        version = self._catalog.version_by_id(version_id)
+        if version is None or "key" not in version.spec.config or self._artifacts is None:
+            return False
+        return not (_was_ready(version) and self._artifacts.has(version.spec.config))
 
     def _loaded(self, version_id: str, task: asyncio.Task[None]) -> None:
         del self._loading[version_id]
@@ -240,8 +250,8 @@ class Serving:
         spec = version.spec
         if "key" not in spec.config or self._artifacts is None:
             return spec
-        was_ready = version.row.status in (ServingStatus.READY, ServingStatus.DEGRADED)
-        path = await self._artifacts.fetch(spec.config, check=not was_ready)
+        project_id, check = version.model.project_id, not _was_ready(version)
+        path = await self._artifacts.fetch(spec.config, project_id, check=check)
         return replace(spec, config={**spec.config, "path": str(path)})
 
     async def _begin(self, version: CatalogVersion) -> None:
@@ -287,6 +297,15 @@ class Serving:
 def _told(spec: VersionSpec | None) -> tuple[object, ...]:
     """Returns what an operator says of a version; its inputs and outputs are what its backend says."""
     return () if spec is None else (spec.config, spec.input_schema, spec.max_batch_size)
+
+
+def _was_ready(version: CatalogVersion) -> bool:
+    return version.row.status in (ServingStatus.READY, ServingStatus.DEGRADED)
+
+
+def _was_refused(version: CatalogVersion) -> bool:
+    """Tells whether a version's uploaded file was found bad: it stays the same file, and stays refused."""
+    return version.row.status == ServingStatus.FAILED and "key" in version.spec.config
 
 
 def completed(spec: VersionSpec, metadata: Metadata) -> VersionSpec:

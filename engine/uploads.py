@@ -122,9 +122,11 @@ def _check(filename: str, byte_size: int, sha256: str | None) -> None:
         message = f"A filename has 1 to {MAX_FILENAME} printable characters and no slash."
         raise InvalidInputError(message, path=("input", "filename"), constraint=f"maxLength: {MAX_FILENAME}")
     if not 1 <= byte_size <= MAX_BYTES:
+        refusal, constraint = InvalidInputError, "minimum: 1"
+        if byte_size > MAX_BYTES:
+            refusal, constraint = PayloadTooLargeError, f"maximum: {MAX_BYTES}"
         message = f"A file has 1 to {MAX_BYTES} bytes."
-        path = ("input", "byteSize")
-        raise PayloadTooLargeError(message, path=path, constraint=f"1 to {MAX_BYTES}", received=byte_size)
+        raise refusal(message, path=("input", "byteSize"), constraint=constraint, received=byte_size)
     if sha256 is not None and not SHA256.fullmatch(sha256):
         message = "The sha256 is 64 lowercase hexadecimal digits."
         raise InvalidInputError(message, path=("input", "sha256"), constraint=SHA256.pattern)

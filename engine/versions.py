@@ -81,7 +81,9 @@ class Versions:
         except AlreadyDoneError as done:
             return await self._version(viewer, done.result_id), True
         except UniqueViolationError:
-            message = f"The model has a version {form.version!r}; versions do not change."
+            message = (
+                f"The model has a version {form.version!r}, and versions do not change: choose another name."
+            )
             raise ConflictError(message, path=(*INPUT, "version")) from None
         tell_of_change(self.bus)
         await self.serving.look()

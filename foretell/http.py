@@ -87,8 +87,12 @@ def _circuits(services: Services) -> str | None:
 
 
 def _models(services: Services) -> str | None:
-    """Names versions that are still on their way; one that failed, or lacks its server, stops no other."""
+    """Names versions of the operator that are on their way; one that failed, or lacks its server, stops none.
+
+    Those of projects are left out: who uploads files could take every process out of service.
+    """
     waiting = (ServingStatus.PENDING, ServingStatus.LOADING)
-    rows = [(version.spec.name, version.row) for version in services.catalog.versions()]
+    shared = [version for version in services.catalog.versions() if version.model.project_id is None]
+    rows = [(version.spec.name, version.row) for version in shared]
     names = [name for name, row in rows if row.status in waiting and row.status_reason is None]
     return f"loading: {', '.join(names)}" if names else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from engine.artifacts import Artifacts, CheckLimits
 from engine.errors import ModelError
 from engine.storage.base import write_whole
 from engine.storage.directory import DirectoryStorage
+from engine.turns import Turns
 from tests.engine import onnx_files
 
 LIMITS = CheckLimits(memory=4 * 1024**3, seconds=30)
@@ -126,7 +128,7 @@ def stored(folder: Path, make: Make) -> tuple[DirectoryStorage, dict[str, Any]]:
 async def failure(folder: Path, make: Make, limits: CheckLimits = LIMITS) -> str:
     storage, config = stored(folder, make)
     with pytest.raises(ModelError) as caught:
-        await Artifacts(storage, folder / "models", limits).fetch(config, check=True)
+        await Artifacts(storage, folder / "models", limits).fetch(config, None, check=True)
     assert not caught.value.retryable
     return caught.value.message
 
@@ -135,9 +137,9 @@ async def test_a_harmless_file_is_fetched_once_and_kept(tmp_path: Path) -> None:
     storage, config = stored(tmp_path, lambda path: onnx_files.linear(path, [1.0, 2.0]))
     artifacts = Artifacts(storage, tmp_path / "models", LIMITS)
 
-    path = await artifacts.fetch(config, check=True)
+    path = await artifacts.fetch(config, None, check=True)
     storage.delete(config["key"])
-    again = await artifacts.fetch(config, check=False)
+    again = await artifacts.fetch(config, None, check=False)
 
     assert path == again == tmp_path / "models" / f"{config['sha256']}.onnx"
     assert path.read_bytes() == (tmp_path / "made.onnx").read_bytes()
@@ -176,8 +178,56 @@ async def test_a_file_that_was_exchanged_in_the_storage_is_not_taken(tmp_path: P
     artifacts = Artifacts(storage, tmp_path / "models", LIMITS)
 
     with pytest.raises(ModelError, match="its sha256 differs"):
-        await artifacts.fetch(config, check=False)
+        await artifacts.fetch(config, None, check=False)
     storage.delete(config["key"])
     with pytest.raises(ModelError, match="gone from the storage"):
-        await artifacts.fetch(config, check=False)
+        await artifacts.fetch(config, None, check=False)
     assert list((tmp_path / "models").iterdir()) == []
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class CountedTurns(Turns):
+    """Turns that tell how many came."""
+
+    came = 0
+
+    def turn(self, party: Hashable) -> Any:
+        CountedTurns.came += 1
+        return super().turn(party)
+
+
+async def test_a_file_of_a_project_does_not_wait_for_all_those_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def check(self: Artifacts, path: Path, sha256: str) -> None:
+        checked.append(sha256)
+        begun.set()
+        await gate.wait()
+
+    monkeypatch.setattr(Artifacts, "_check", check)
+    monkeypatch.setattr("engine.artifacts.Turns", CountedTurns)
+    monkeypatch.setattr(CountedTurns, "came", 0)
+    artifacts = Artifacts(DirectoryStorage(tmp_path), tmp_path, LIMITS)
+    for name in ("junk0", "junk1", "junk2", "junk3", "good"):
+        (tmp_path / f"{name}.onnx").touch()
+
+    first = asyncio.create_task(artifacts.fetch({"sha256": "junk0"}, "theirs", check=True))
+    await begun.wait()
+    theirs = [
+        asyncio.create_task(artifacts.fetch({"sha256": f"junk{n}"}, "theirs", check=True)) for n in (1, 2, 3)
+    ]
+    ours = asyncio.create_task(artifacts.fetch({"sha256": "good"}, "ours", check=True))
+    await until(lambda: CountedTurns.came == 5)
+    gate.set()
+    await asyncio.gather(first, ours, *theirs)
+
+    assert checked[:2] == ["junk0", "good"]
+    assert sorted(checked[2:]) == ["junk1", "junk2", "junk3"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from db.session import Database
+from engine.artifacts import Artifacts
 from tests.engine import onnx_files
 from tests.engine.specs import number_schema
 from tests.schema.graph import Caller, Graph, opened_graph
-from tests.schema.registering import create, ended_loading, predict, refused, register, run
+from tests.schema.registering import create, ended_loading, predict, refused, register, run, version_at
 
 UPLOAD = """mutation ($input: CreateUploadInput!) {
   createUpload(input: $input) { upload { id url } errors { message } } }"""
@@ -55,6 +57,16 @@ def linear(folder: Path) -> bytes:
     return onnx_files.linear(folder / "linear.onnx", [1.0, 10.0], bias=0.5).read_bytes()
 
 
+async def answered_soon(graph: Graph, caller: Caller) -> Any:
+    """Asks until the process has fetched the model; before, it says that it is not ready yet."""
+    async with asyncio.timeout(30):
+        while errors := (found := await predict(graph, caller, **DATA))["errors"]:
+            assert errors == [NOT_YET]
+            await asyncio.sleep(0.05)
+    return found
+
+
+NOT_YET = {"code": "MODEL_NOT_READY", "retryable": True}
 TABULAR = {"task": "TABULAR_REGRESSION"}
 SCHEMA: dict[str, Any] = {"inputSchema": number_schema(["a", "b"])}
 DATA = {"data": {"tabular": {"records": [{"a": 1, "b": 2}]}}}
@@ -71,7 +83,7 @@ async def test_a_file_is_put_checked_and_served_by_every_process(
     ready = await ended_loading(taking, caller, made["id"])
     here = await predict(taking, caller, **DATA)
     async with opened_graph(any_database, url_of(any_database), **places(tmp_path, "there")) as other:
-        there = await predict(other, caller, **DATA)
+        there = await answered_soon(other, caller)
 
     assert (ready["status"], ready["statusReason"]) == ("READY", None)
     assert ready["inputs"] == [{"name": "features", "datatype": "FP32", "shape": [-1, 2]}]
@@ -92,6 +104,68 @@ async def test_a_file_that_can_not_be_served_makes_its_version_fail_and_nothing_
     assert failed["status"] == "FAILED"
     assert "ONNX" in failed["statusReason"]
     assert answered["errors"] == [{"code": "MODEL_NOT_READY", "retryable": False}]
+
+
+async def test_a_file_that_was_refused_is_not_checked_again_at_the_next_start(
+    taking: Graph, any_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = await taking.caller()
+    await register(taking, caller, **TABULAR)
+    upload_id = await uploaded(taking, caller, b"\x08\x07 broken")
+    made = await create(taking, caller, {"onnx": {"uploadId": upload_id}}, **SCHEMA)
+    failed = await ended_loading(taking, caller, made["id"])
+    checked: list[str] = []
+
+    async def check(self: Artifacts, path: Path, sha256: str) -> None:
+        checked.append(sha256)
+
+    monkeypatch.setattr(Artifacts, "_check", check)
+    async with opened_graph(any_database, url_of(any_database), **places(tmp_path, "here")) as other:
+        again = await version_at(other, caller, made["id"])
+
+    assert (failed["status"], again["status"], checked) == ("FAILED", "FAILED", [])
+    assert again["statusReason"] == failed["statusReason"]
+
+
+async def test_a_process_starts_while_files_of_projects_wait_for_their_check(
+    taking: Graph, any_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+
+    async def check(self: Artifacts, path: Path, sha256: str) -> None:
+        await gate.wait()
+
+    monkeypatch.setattr(Artifacts, "_check", check)
+    caller = await taking.caller()
+    await register(taking, caller, **TABULAR)
+    upload_id = await uploaded(taking, caller, linear(tmp_path))
+    made = await create(taking, caller, {"onnx": {"uploadId": upload_id}}, **SCHEMA)
+
+    async with opened_graph(any_database, url_of(any_database), **places(tmp_path, "there")) as other:
+        before = await predict(other, caller, **DATA)
+        is_ready = await other.client.get("/ready")
+        gate.set()
+        await ended_loading(other, caller, made["id"])
+        after = await answered_soon(other, caller)
+
+    assert before["errors"] == [NOT_YET]
+    assert (is_ready.status_code, is_ready.json()["checks"]["models"]) == (200, "ok")
+    assert after["prediction"]["status"] == "SUCCEEDED"
+
+
+async def test_the_name_of_a_version_that_failed_stays_taken_and_the_error_says_what_to_do(
+    taking: Graph,
+) -> None:
+    caller = await taking.caller()
+    await register(taking, caller, **TABULAR)
+    broken = [await uploaded(taking, caller, b"broken") for _ in range(2)]
+    await create(taking, caller, {"onnx": {"uploadId": broken[0]}}, **SCHEMA)
+
+    told = {"model": {"name": "mine"}, "version": "1", "backend": {"onnx": {"uploadId": broken[1]}}, **SCHEMA}
+    error = await refused(taking, caller, "createModelVersion", **told)
+
+    assert (error["code"], error["path"]) == ("CONFLICT", ["input", "version"])
+    assert error["message"].endswith("choose another name.")
 
 
 async def test_an_upload_is_for_one_version_and_a_repeated_request_finds_it(

@@ -10,7 +10,6 @@ import pytest
 
 from foretell import uploads
 from tests.schema.batches import (
-    ERRORS,
     GET,
     ended,
     items,
@@ -18,6 +17,7 @@ from tests.schema.batches import (
     submitted,
 )
 from tests.schema.graph import Caller, Graph
+from tests.schema.registering import ERRORS
 
 
 def target(url: str) -> str:
@@ -153,18 +153,23 @@ async def test_an_address_without_its_signature_leads_nowhere(idle: Graph) -> No
 
 
 @pytest.mark.parametrize(
-    ("asked", "path"),
+    ("asked", "path", "code", "constraint"),
     [
-        ({"byteSize": 0}, "byteSize"),
-        ({"byteSize": 1024**3 + 1}, "byteSize"),
-        ({"filename": ""}, "filename"),
-        ({"filename": "../x"}, "filename"),
-        ({"sha256": "abc"}, "sha256"),
+        ({"byteSize": 0}, "byteSize", "INVALID_INPUT", "minimum: 1"),
+        ({"byteSize": -1}, "byteSize", "INVALID_INPUT", "minimum: 1"),
+        ({"byteSize": 1024**3 + 1}, "byteSize", "PAYLOAD_TOO_LARGE", f"maximum: {1024**3}"),
+        ({"filename": ""}, "filename", "INVALID_INPUT", "maxLength: 255"),
+        ({"filename": "../x"}, "filename", "INVALID_INPUT", "maxLength: 255"),
+        ({"sha256": "abc"}, "sha256", "INVALID_INPUT", "[0-9a-f]{64}"),
     ],
 )
-async def test_an_upload_that_can_not_be_is_refused(idle: Graph, asked: dict[str, Any], path: str) -> None:
+async def test_an_upload_that_can_not_be_is_refused(
+    idle: Graph, asked: dict[str, Any], path: str, code: str, constraint: str
+) -> None:
     caller = await idle.caller()
 
     payload = await upload(idle, caller, b"x", **asked)
 
-    assert (payload["upload"], payload["errors"][0]["path"]) == (None, ["input", path])
+    (error,) = payload["errors"]
+    assert (payload["upload"], error["path"], error["code"]) == (None, ["input", path], code)
+    assert error["constraint"] == constraint
