@@ -161,7 +161,7 @@ class Predictor:
             await self._until_terminal(viewer.project_id, prediction_id, CANCEL_SECONDS)
 
     async def resume(self, abandoned: PredictionRow, *, max_attempts: int) -> None:
-        """Takes over a prediction whose owner is gone: runs it again, or ends it where it may not be.
+        """Takes over a prediction whose owner is gone: runs it, again if it may be, or else ends it.
 
         Raises:
             ModelNotReadyError: this process does not serve its version yet.
@@ -176,7 +176,8 @@ class Predictor:
             if not await queries.take_over(connection, abandoned, owner, lease_until):
                 return
         row = PredictionRow(**{**abandoned._asdict(), "status": "QUEUED"})  # type: ignore[attr-defined]
-        row.attempts += 1
+        was_begun = abandoned.status != PredictionStatus.QUEUED
+        row.attempts += was_begun
         data = PredictionData(version.spec.task.member, row.input or {})
         waited = max(0.0, (now() - row.created_at).total_seconds())
         method = ExplanationMethod(row.explain) if row.explain else None
@@ -187,7 +188,7 @@ class Predictor:
             status, error = PredictionStatus.CANCELED, None
         elif row.deadline_at is not None and row.deadline_at <= now():
             status, error = PredictionStatus.FAILED, DeadlineError()
-        elif served.backend.is_repeatable and row.attempts < max_attempts:
+        elif (served.backend.is_repeatable or not was_begun) and row.attempts < max_attempts:
             self._runs.start(run)
             return
         else:

@@ -44,7 +44,7 @@ class Client:
                 headers=headers if self._key else {**headers, "authorization": ""},
                 timeout=timeout_seconds,
             )
-            answer = response.json()
+            answer = _answer(response.json())
         except httpx.TransportError as error:
             raise ClientError(f"{self._url} does not answer: {error}") from error
         except (httpx.InvalidURL, ValueError) as error:
@@ -52,6 +52,13 @@ class Client:
         if answer.get("errors"):
             raise ClientError(_refusal(answer["errors"]))
         return answer["data"]
+
+
+def _answer(body: Any) -> dict[str, Any]:
+    """Returns the answer of a GraphQL server, or raises ValueError: something else answered."""
+    if not isinstance(body, dict) or not {"data", "errors"} & set(body):
+        raise ValueError("give its address without a path, http://host:port, by --url or FORETELL_URL")
+    return body
 
 
 def rebased(address: str, url: str) -> str:

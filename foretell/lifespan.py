@@ -17,8 +17,6 @@ from db.session import Database
 from engine.answers import Answers
 from engine.artifacts import Artifacts, CheckLimits
 from engine.bus.base import Bus
-from engine.bus.memory import MemoryBus
-from engine.bus.redis import RedisBus
 from engine.cache.base import Cache
 from engine.cache.memory import MemoryCache
 from engine.cache.redis import RedisCache
@@ -67,6 +65,7 @@ from engine.versions import Versions
 from engine.webhooks.outbox import Webhooks
 from engine.webhooks.sender import Sender
 from foretell.oidc import issuer_of
+from foretell.opening import open_bus, open_database
 from foretell.settings import Settings
 from foretell.tiers import all_tiers
 from foretell.tracing import recording
@@ -74,11 +73,6 @@ from resolvers.context import Services
 
 EMBEDDED = Path(__file__).parent / "embedded" / "models.toml"
 TRIES = 3
-
-
-def open_database(settings: Settings) -> Database:
-    """Returns the database of the settings; nothing is opened before its first use."""
-    return Database(settings.database_url, synchronous=settings.database_synchronous)
 
 
 async def prepare(settings: Settings, database: Database) -> None:
@@ -270,11 +264,6 @@ def open_artifacts(settings: Settings, storage: Storage) -> Artifacts:
     """Returns what fetches and checks the model files of projects, within the limits of the settings."""
     limits = CheckLimits(settings.model_check_memory, settings.model_check_seconds)
     return Artifacts(storage, settings.data_directory / "models", limits)
-
-
-def open_bus(settings: Settings) -> Bus:
-    """Returns the bus of the settings: within the process, or over Redis where there is one."""
-    return MemoryBus() if settings.redis_url is None else RedisBus(settings.redis_url)
 
 
 def open_board(settings: Settings, bus: Bus) -> Board:

@@ -124,7 +124,7 @@ def _serve(settings: Settings, listener: socket.socket, news: Connection) -> Non
     """What each of the processes does."""
     logs.configure(settings)
 
-    def tell(address: str) -> None:
+    def tell() -> None:
         news.send(True)
         news.close()
 

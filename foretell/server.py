@@ -22,7 +22,7 @@ ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (what to open
 class Server(uvicorn.Server):
     """Serves an application until SIGTERM or SIGINT, and exits with 0 when all that ran has ended."""
 
-    def __init__(self, app: FastAPI, settings: Settings, *, on_start: Callable[[str], None]) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, *, on_start: Callable[[], None]) -> None:
         super().__init__(_config(app, settings))
         self._app = app
         self._on_start = on_start
@@ -34,13 +34,12 @@ class Server(uvicorn.Server):
         super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Opens the application and its port, then says where it is."""
+        """Opens the application and its port, then says so."""
         await super().startup(sockets)
         if self.started:
             garbage.settle()
             self._end_with_parent()
-            port = self.servers[0].sockets[0].getsockname()[1]
-            self._on_start(address_of(self.config.host, port))
+            self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends the streams with an event of ours, so that uvicorn has none to wait for, then closes."""

@@ -260,13 +260,13 @@ async def take_over(
 ) -> bool:
     """Makes an abandoned prediction QUEUED again, for a new owner; returns whether nobody was faster.
 
-    The attempt that was cut short counts, so that one which kills its process is not tried for ever.
+    An attempt that was cut short counts, so that one which kills its process is not tried for ever; one
+    that was still QUEUED had none.
     """
     statement = _owned(row.id, row.owner).where(predictions.c.lease_until == row.lease_until)
     changes = statement.values(
         status="QUEUED",
-        started_at=None,
-        attempts=predictions.c.attempts + 1,
+        attempts=predictions.c.attempts + int(row.status != "QUEUED"),
         owner=owner,
         lease_until=lease_until,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -28,6 +29,10 @@ NOUNS = (
     "jobs",
 )
 """The commands, each the `app` of the module of its name."""
+
+
+PRIVATE = 0o077
+"""Databases, uploads and exports hold what people said: other users of the machine do not read them."""
 
 
 class Commands(TyperGroup):
@@ -74,3 +79,4 @@ def main(
     ] = False,
 ) -> None:
     """A self-hosted GraphQL API for AI models, predictions and jobs."""
+    os.umask(PRIVATE)

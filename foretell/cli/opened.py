@@ -12,7 +12,7 @@ from db.tables import ProjectRow
 from engine.bus.base import Bus
 from foretell.cli.failures import CommandError
 from foretell.configuration import load_settings
-from foretell.lifespan import open_bus, open_database
+from foretell.opening import open_bus, open_database
 
 
 @asynccontextmanager

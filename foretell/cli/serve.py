@@ -13,8 +13,9 @@ from foretell.app import create_app
 from foretell.cli.failures import CommandError
 from foretell.cli.output import note
 from foretell.configuration import load_settings
-from foretell.lifespan import first_secret, open_database, prepare
+from foretell.lifespan import first_secret, prepare
 from foretell.listening import listening
+from foretell.opening import open_database
 from foretell.processes import Processes
 from foretell.protection import warnings_of
 from foretell.server import Server, address_of
@@ -49,14 +50,16 @@ def serve(
     logs.configure(settings)
     for line in warnings_of(settings):
         note(line)
-    secret = asyncio.run(_first_start(settings))
-    if secret is not None:
-        note("This is the admin key. It is shown this once:")
-        typer.echo(secret)
-    if workers > 1:
-        raise typer.Exit(asyncio.run(_serve_together(settings, workers)))
-    server = Server(create_app(settings), settings, on_start=partial(_announce, settings))
-    server.run()
+    with listening(settings.host, settings.port, "--port or FORETELL_PORT") as listener:
+        secret = asyncio.run(_first_start(settings))
+        if secret is not None:
+            note("This is the admin key. It is shown this once:")
+            typer.echo(secret)
+        address = address_of(settings.host, listener.getsockname()[1])
+        announce = partial(_announce, settings, address)
+        if workers > 1:
+            raise typer.Exit(asyncio.run(Processes(settings, workers, listener, on_start=announce).run()))
+        Server(create_app(settings), settings, on_start=announce).run([listener])
 
 
 def _require_shared(settings: Settings) -> None:
@@ -68,13 +71,6 @@ def _require_shared(settings: Settings) -> None:
         missing.append("Several processes need PostgreSQL, SQLite has one writer: set FORETELL_DATABASE_URL.")
     if missing:
         raise CommandError("\n".join(missing))
-
-
-async def _serve_together(settings: Settings, workers: int) -> int:
-    with listening(settings.host, settings.port, "FORETELL_PORT") as listener:
-        address = address_of(settings.host, listener.getsockname()[1])
-        processes = Processes(settings, workers, listener, on_start=partial(_announce, settings, address))
-        return await processes.run()
 
 
 async def _first_start(settings: Settings) -> str | None:

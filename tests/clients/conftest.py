@@ -14,7 +14,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from foretell.app import create_app
-from foretell.lifespan import first_secret, open_database, prepare
+from foretell.lifespan import first_secret, prepare
+from foretell.opening import open_database
 from foretell.settings import Settings
 from tests.clients.browsing import Visits, visiting
 from tests.clients.graphiql_page import Site

@@ -24,7 +24,8 @@ from db.tables.predictions import predictions
 from db.types import now
 from engine.usage import ledger
 from foretell.app import create_app
-from foretell.lifespan import first_secret, open_database, prepare
+from foretell.lifespan import first_secret, prepare
+from foretell.opening import open_database
 from foretell.settings import Settings
 from tests.clients.browsing import Visits, visiting
 from tests.clients.node import installed

@@ -138,6 +138,30 @@ async def test_what_may_not_simply_run_again_fails(
     assert workshop.backend.calls == []
 
 
+async def test_what_had_not_begun_is_run_whatever_it_is(
+    any_workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(any_workshop.backend, "is_repeatable", False)
+    row = await any_workshop.abandoned(status="QUEUED")
+
+    await any_workshop.here.recovery.take_over()
+
+    ended = await any_workshop.ended(row.id)
+    assert (ended.status, ended.attempts, len(any_workshop.backend.calls)) == ("SUCCEEDED", 1, 1)
+
+
+async def test_what_is_failed_for_its_process_tells_when_it_had_begun(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workshop.backend, "is_repeatable", False)
+    begun = now()
+    row = await workshop.abandoned(started_at=begun)
+
+    await workshop.here.recovery.take_over()
+
+    assert (await workshop.ended(row.id)).started_at == begun
+
+
 async def test_what_was_to_be_canceled_is_canceled_and_what_is_past_its_deadline_fails(
     workshop: Workshop,
 ) -> None:

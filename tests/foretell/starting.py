@@ -6,7 +6,8 @@ import asyncio
 import json
 import sys
 
-from foretell.lifespan import first_secret, open_database, prepare, running
+from foretell.lifespan import first_secret, prepare, running
+from foretell.opening import open_database
 from foretell.settings import Settings
 
 

@@ -31,6 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 def test_the_first_start_prints_one_admin_key_and_later_ones_none(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, first, process):
+        modes = {oct(file.stat().st_mode & 0o77) for file in tmp_path.glob("foretell.db*")}
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     with serving(tmp_path) as (address, second, _):
@@ -38,6 +39,7 @@ def test_the_first_start_prints_one_admin_key_and_later_ones_none(tmp_path: Path
 
     assert [is_well_formed(line) for line in first] == [True]
     assert second == []
+    assert modes == {"0o0"}
     assert ready.status_code == 200
 
 
@@ -54,9 +56,10 @@ def test_a_port_that_is_taken_ends_the_start_with_one_line(served: dict[str, str
         check=False,
     )
 
-    assert process.returncode != 0
-    assert "address already in use" in process.stderr
-    assert "Traceback" not in process.stderr
+    assert process.returncode == 1
+    assert re.fullmatch(r"Error: --port or FORETELL_PORT: .*ddress already in use\n", process.stderr)
+    assert process.stdout == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_predict_answers_with_a_value_and_what_it_took(served: dict[str, str]) -> None:
@@ -155,3 +158,12 @@ def test_the_readme_shows_requests_that_work(served: dict[str, str]) -> None:
 
     value = answer["data"]["predict"]["prediction"]["output"]["results"][0]["value"]
     assert f"{value:.6g}" in printed.stdout
+
+
+def test_an_address_that_is_no_server_is_told_in_one_line(served: dict[str, str]) -> None:
+    wrong = {**served, "FORETELL_URL": served["FORETELL_URL"] + "/graphql"}
+
+    result = foretell("predict", "diabetes", "--record", PATIENT, **wrong)
+
+    assert result.exit_code == 1
+    assert re.fullmatch(r"Error: .*/graphql/graphql is no GraphQL server: .*FORETELL_URL\n", result.stderr)
