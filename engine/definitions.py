@@ -35,6 +35,8 @@ from engine.values import BackendKind, ModelTask
 
 ALIAS_NAME = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
+SHA256 = r"^[0-9a-f]{64}$"
+CURRENCY = r"^[A-Z]{3}$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 
 JsonOrPath = dict[str, Any] | str
@@ -83,7 +85,7 @@ class BackendDefinition(BaseModel):
 
     kind: BackendKind
     path: str | None = None
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> BackendDefinition:
@@ -126,7 +128,7 @@ class PriceDefinition(_Part):
     """
 
     valid_from: Moment | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=CURRENCY)] = "USD"
     input_per_million_tokens: Amount | None = None
     cached_input_per_million_tokens: Amount | None = None
     output_per_million_tokens: Amount | None = None

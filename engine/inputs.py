@@ -9,10 +9,11 @@ import jsonschema_rs
 
 from engine.backends.base import VersionSpec
 from engine.backends.tensors import check_tensors
-from engine.errors import InvalidInputError, ManyErrors, ModelError, PayloadTooLargeError
+from engine.errors import InvalidInputError, ModelError, PayloadTooLargeError
 from engine.flat_records import FlatRecords
 from engine.room import Room
 from engine.text import TextRequest, check_text, check_texts
+from engine.together import raise_together
 from engine.values import PredictionData
 
 MAX_RECORDS = 1000
@@ -139,7 +140,4 @@ def _raise_all(problems: Sequence[InvalidInputError], prefix: tuple[str, ...]) -
         )
         for problem in problems[:MAX_PROBLEMS]
     ]
-    if len(placed) == 1:
-        raise placed[0]
-    if placed:
-        raise ManyErrors(placed)
+    raise_together(placed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fin
 from engine.ids import global_id
 from engine.key_secrets import hash_of, new_secret, prefix_of
 from engine.standing import FIRST_TIER, USUAL_TIER
+from engine.together import raise_together
 from engine.values import KeyRequest, Scope, Viewer
 
 MAX_NAME = 100
@@ -90,7 +91,7 @@ class Keys:
         """Stores a new key for the operator and returns it with its secret, which nothing can show again.
 
         Raises:
-            InvalidInputError: the name, the scopes or the models are empty, or the expiry is past.
+            InvalidInputError, ManyErrors: the name, scopes or models are empty, or the expiry is past.
         """
         only = None if models is None else tuple(models)
         row, secret = _new_key(project_id, KeyRequest(name, tuple(scopes), only, expires_at))
@@ -206,13 +207,7 @@ class Keys:
 
 
 def _new_key(project_id: str, wanted: KeyRequest) -> tuple[ApiKeyRow, str]:
-    if not wanted.scopes:
-        raise InvalidInputError("A key needs at least one scope.", path=("input", "scopes"))
-    if wanted.models is not None and not 1 <= len(wanted.models) <= MAX_MODELS:
-        message = f"A key is for 1 to {MAX_MODELS} models; leave them out for all."
-        raise InvalidInputError(message, path=("input", "models"), constraint=f"maxItems: {MAX_MODELS}")
-    if wanted.expires_at is not None and wanted.expires_at <= now():
-        raise InvalidInputError("The expiry is in the past.", path=("input", "expiresAt"))
+    raise_together(list(_problems(wanted)))
     secret = new_secret()
     row = ApiKeyRow(
         project_id=project_id,
@@ -224,6 +219,20 @@ def _new_key(project_id: str, wanted: KeyRequest) -> tuple[ApiKeyRow, str]:
         expires_at=wanted.expires_at,
     )
     return row, secret
+
+
+def _problems(wanted: KeyRequest) -> Iterator[InvalidInputError]:
+    try:
+        _checked_name(wanted.name)
+    except InvalidInputError as error:
+        yield error
+    if not wanted.scopes:
+        yield InvalidInputError("A key needs at least one scope.", path=("input", "scopes"))
+    if wanted.models is not None and not 1 <= len(wanted.models) <= MAX_MODELS:
+        message = f"A key is for 1 to {MAX_MODELS} models; leave them out for all."
+        yield InvalidInputError(message, path=("input", "models"), constraint=f"maxItems: {MAX_MODELS}")
+    if wanted.expires_at is not None and wanted.expires_at <= now():
+        yield InvalidInputError("The expiry is in the past.", path=("input", "expiresAt"))
 
 
 def _require_held(

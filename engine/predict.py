@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -47,6 +48,7 @@ from engine.runs import Run, Runs
 from engine.serving import Served, Serving
 from engine.shadows import Shadows
 from engine.text_stream import TextStream
+from engine.together import check_together
 from engine.usage import ledger
 from engine.values import (
     DisconnectPolicy,
@@ -285,9 +287,10 @@ class Predictor:
                 await news.next(min(left, LOOK_SECONDS))
 
     def _admit(self, viewer: Viewer, request: PredictRequest) -> tuple[Route, Served]:
-        _check_bound("waitMs", request.wait_ms, 0, MAX_WAIT_MS)
+        checks = [partial(_check_bound, "waitMs", request.wait_ms, 0, MAX_WAIT_MS)]
         if request.deadline_ms is not None:
-            _check_bound("deadlineMs", request.deadline_ms, 1, MAX_DEADLINE_MS)
+            checks.append(partial(_check_bound, "deadlineMs", request.deadline_ms, 1, MAX_DEADLINE_MS))
+        check_together(checks)
         if request.metadata is not None and len(orjson.dumps(request.metadata)) > MAX_METADATA_BYTES:
             raise InvalidInputError(
                 f"The metadata takes more than {MAX_METADATA_BYTES} bytes.",

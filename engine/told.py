@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from engine.errors import ExpectedError, InvalidInputError, ManyErrors
+from engine.plain_words import in_plain_words
 
 SHORT = 200
 CONSTRAINTS = {
@@ -42,12 +42,11 @@ def _problem(error: Any, path: Sequence[str | int]) -> InvalidInputError:
     place = [*path, *(to_camel(step) if isinstance(step, str) else step for step in error["loc"])]
     context: Mapping[str, Any] = error.get("ctx") or {}
     rules = [f"{name}: {context[key]}" for key, name in CONSTRAINTS.items() if key in context]
-    message = re.sub(r"^Value error, ", "", error["msg"])
     received = error["input"]
     if isinstance(received, str):
         received = received[:SHORT]
     return InvalidInputError(
-        f"{place[-1]}: {message}.",
+        f"{place[-1]}: {in_plain_words(error)}.",
         path=place,
         constraint=rules[0] if rules else error["type"],
         received=received if isinstance(received, str | int | float | bool) else None,

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from engine.broken_json import told_broken
 from engine.errors import InvalidInputError
+from engine.plain_words import in_plain_words
 from engine.values import PredictionData, TensorDatatype
 
 MAX_CUSTOM_ID = 128
@@ -118,10 +119,10 @@ def checked_item(line: bytes) -> Item:
     try:
         _LINE.validate_python(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        message = str(first["msg"]).removeprefix("Value error, ")
+        first = error.errors(include_url=False)[0]
+        message = in_plain_words(first)
         where = ".".join(str(step) for step in first["loc"])
-        message = f"{where}: {message}." if where else f"{message}."
+        message = f"{where}: {message}." if where else f"It {message}."
         raise InvalidInputError(message, path=first["loc"], constraint=str(first["type"])) from None
     return _item(value)
 

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import sys
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -27,11 +28,23 @@ from foretell.cli.usage_files import ExportFormat, opened, writing
 
 app = typer.Typer(help="What was used, and what it cost.", no_args_is_help=True, add_completion=False)
 
-TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
+
+
+def _time(text: str) -> datetime:
+    for form in TIMES:
+        with suppress(ValueError):
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+    raise typer.BadParameter(f"{text!r} is no date or time like 2026-11-20 or 2026-11-20T16:30:00.")
+
+
 Project = Annotated[str, typer.Option("--project", help="The project, by name.")]
-From = Annotated[datetime, typer.Option("--from", formats=TIMES, help="Not before this, in UTC.")]
+From = Annotated[
+    datetime, typer.Option("--from", parser=_time, metavar="TIME", help="Not before this, in UTC.")
+]
 To = Annotated[
-    datetime | None, typer.Option("--to", formats=TIMES, help="Before this, in UTC. [default: now]")
+    datetime | None,
+    typer.Option("--to", parser=_time, metavar="TIME", help="Before this, in UTC. [default: now]"),
 ]
 
 
@@ -49,7 +62,7 @@ def reprice(
     version: Annotated[str | None, typer.Option("--version", help="Only this: `model/version`.")] = None,
 ) -> None:
     """Charge what ended in a range again, by the prices as they are dated now."""
-    asyncio.run(_reprice(project, since.replace(tzinfo=UTC), _utc(until), version))
+    asyncio.run(_reprice(project, since, until or now(), version))
 
 
 @app.command("export")
@@ -63,7 +76,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the ledger: a row for each prediction that ended, by time."""
-    asyncio.run(_export(project, since.replace(tzinfo=UTC), _utc(until), format, output))
+    asyncio.run(_export(project, since, until or now(), format, output))
 
 
 async def _verify() -> None:
@@ -133,7 +146,3 @@ async def _project_names(database: Database) -> dict[str, str]:
 def _amounts(nanos: Counter[str]) -> str:
     amounts = [f"{from_nanos(amount):f} {currency}" for currency, amount in sorted(nanos.items())]
     return " + ".join(amounts) or "no price"
-
-
-def _utc(time: datetime | None) -> datetime:
-    return now() if time is None else time.replace(tzinfo=UTC)

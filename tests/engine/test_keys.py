@@ -10,7 +10,7 @@ from db.queries import keys as queries
 from db.session import Database
 from db.tables import ApiKeyRow, ProjectRow
 from db.types import now
-from engine.errors import ConflictError, InvalidInputError, NotFoundError, UnauthenticatedError
+from engine.errors import ConflictError, InvalidInputError, ManyErrors, NotFoundError, UnauthenticatedError
 from engine.identity.api_keys import ApiKeys
 from engine.key_secrets import (
     ALPHABET,
@@ -178,6 +178,14 @@ async def test_a_key_needs_a_scope_and_a_future(keys: Keys, project: ProjectRow)
         await keys.create(project.id, "ci", [])
     with pytest.raises(InvalidInputError, match="past"):
         await keys.create(project.id, "ci", [Scope.MODELS_READ], now() - timedelta(seconds=1))
+
+
+async def test_all_that_is_wrong_with_a_key_is_told_at_once(keys: Keys, project: ProjectRow) -> None:
+    with pytest.raises(ManyErrors) as refused:
+        await keys.create(project.id, "", [], now(), models=[])
+
+    paths = [error.path for error in refused.value.errors]
+    assert paths == [("input", name) for name in ("name", "scopes", "models", "expiresAt")]
 
 
 async def test_nobody_grants_what_it_has_not_got(keys: Keys, project: ProjectRow) -> None:

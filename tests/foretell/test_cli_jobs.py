@@ -72,7 +72,7 @@ def test_what_is_wrong_with_a_file_is_told_line_by_line(run: Run, tmp_path: Path
 
     assert result.exit_code == 1
     assert "Error: Line 1: This is not JSON" in result.stderr
-    assert "Line 2: data: Field required." in result.stderr
+    assert "Line 2: data: is required." in result.stderr
     assert result.stdout == ""
 
 

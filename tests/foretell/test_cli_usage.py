@@ -77,6 +77,13 @@ def test_verify_prints_what_differs_and_fails(booked: Run, sqlite_url: str) -> N
     assert result.stderr == "Error: 1 sums differ.\n"
 
 
+def test_a_time_of_another_form_is_answered_with_an_example(booked: Run) -> None:
+    result = booked("reprice", "--from", "20.11.2026")
+
+    assert result.exit_code == 2
+    assert "is no date or time like 2026-11-20" in result.stderr
+
+
 def test_reprice_tells_what_it_cost_before_and_costs_now(booked: Run) -> None:
     first, second, verified = booked("reprice", *DAY), booked("reprice", *DAY), booked("verify")
 

@@ -141,6 +141,16 @@ async def test_what_is_wrong_with_items_is_told_with_paths_and_nothing_runs(serv
     assert (await serving.data(caller, "{ jobs { totalCount } }"))["jobs"]["totalCount"] == 0
 
 
+async def test_all_that_is_wrong_with_a_batch_is_told_at_once(serving: Graph) -> None:
+    caller = await serving.caller()
+
+    refused = await submit(serving, caller, 1, priority=11, maxConcurrency=0, completionWindowSeconds=1)
+
+    assert [error["path"][1] for error in refused["errors"]] == [
+        "priority", "maxConcurrency", "completionWindowSeconds",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("asked", "path"),
     [

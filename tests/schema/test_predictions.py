@@ -227,6 +227,19 @@ async def test_what_can_not_be_asked_is_refused_by_its_path(embedded: Graph) -> 
     assert await stored(embedded) == 0
 
 
+async def test_both_times_that_can_not_be_are_told_at_once(embedded: Graph) -> None:
+    asked = {
+        "model": {"name": "diabetes"},
+        "data": tabular(record("diabetes")),
+        "waitMs": -1,
+        "deadlineMs": -1,
+    }
+
+    answer = (await embedded.data(await embedded.caller(), PREDICT, input=asked))["predict"]
+
+    assert [error["path"] for error in answer["errors"]] == [["input", "waitMs"], ["input", "deadlineMs"]]
+
+
 async def test_who_does_not_wait_gets_a_prediction_that_is_queued_in_every_field(embedded: Graph) -> None:
     caller = await embedded.caller()
 

@@ -86,7 +86,7 @@ def test_paths_of_inline_items_count_from_zero_and_messages_from_one() -> None:
 @pytest.mark.parametrize(
     ("text", "path", "said"),
     [
-        (b"[]", (), "dictionary"),
+        (b"[]", (), "Line 1: It must be a JSON object, {…}."),
         (b"{}", ("data",), "required"),
         (b'{"data": {}}', ("data",), "exactly one"),
         (
