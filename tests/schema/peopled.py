@@ -81,6 +81,8 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     for its_shadow, its_prediction in zip(shadows, predictions, strict=True):
         its_shadow.alias_id, its_shadow.shadow_of = its_prediction.alias_id, its_prediction.id
         its_shadow.item_index, its_shadow.job_sequence = 1, 2
+    gone = _alias(caller, versions[0], name="gone", deleted_at=now())
+    shadows[0].alias_id = gone.id
     others = [
         prediction(caller, of, shadow_of=its_shadow.id)
         for of, its_shadow in zip(versions, shadows, strict=True)
@@ -89,8 +91,8 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     deliveries = [_delivery(caller, *pair) for pair in zip(jobs, shadows, strict=True)]
     await graph.add(*keys, *models, *changes)
     await graph.add(*versions, *_budgets(caller, keys))
-    await graph.add(*map(_price, versions), *jobs, *aliases)
-    await graph.add(*moves)
+    await graph.add(*map(_price, versions), *jobs, *aliases, gone)
+    await graph.add(*moves, _move(gone, keys[0]))
     for its_version in versions:
         await graph.services.router.circuits.board.put(its_version.id, Opened(time.time() + 3600, 60))
     await graph.add(*predictions, *shadows, *others, *deliveries)
@@ -108,14 +110,15 @@ async def peopled(graph: Graph, caller: Caller) -> dict[str, list[str]]:
     }
 
 
-def _alias(caller: Caller, of: ModelVersionRow) -> ModelAliasRow:
+def _alias(caller: Caller, of: ModelVersionRow, name: str = "production", **more: Any) -> ModelAliasRow:
     return ModelAliasRow(
         model_id=of.model_id,
         project_id=caller.project_id,
-        name="production",
+        name=name,
         targets=[{"version_id": of.id, "weight": 2}],
         shadow={"version_id": of.id, "sample_rate": 0.5},
         fallbacks=[of.id],
+        **more,
     )
 
 
