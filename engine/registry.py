@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,8 +25,11 @@ from engine.definitions import (
 )
 from engine.errors import DefinitionError
 from engine.money import to_nanos
+from engine.registry_changes import Change, Difference, differences, named
 from engine.routing.aliases import put as put_alias
 from engine.routing.pointing import Pointing
+
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 # Where a file lies is not what it is: an installation may move, the sha256 says that it is the same.
 LOCATIONS = ("path", "tokenizer", "config")
@@ -42,14 +46,6 @@ TUNING = (
     "streamUsage",
     "timeouts",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that `apply` did or would do: `add model`, `change version`, … of `breast-cancer/1`."""
-
-    what: str
-    name: str
 
 
 class Registry:
@@ -99,7 +95,7 @@ class _Pass:
                 await queries.add_model(self.connection, stored)
         elif stored.task != definition.task:
             raise DefinitionError(f"{definition.name}: a model's task does not change from {stored.task}.")
-        elif _differs(stored, columns) and self._changes("change model", definition.name):
+        elif self._differs("change model", definition.name, stored, columns):
             await queries.change_model(self.connection, stored.id, updated_at=now(), **columns)
         _check_names(f"{definition.name}/{version.version}" for version in definition.versions)
         known = {row.version: row for row in self.versions if row.model_id == stored.id}
@@ -123,7 +119,7 @@ class _Pass:
                 await queries.change_model(self.connection, model.id, default_version_id=stored.id)
         elif _identity(columns) != _identity(_stored_columns(stored)):
             raise DefinitionError(f"{name}: a version does not change; give the new one another name.")
-        elif _differs(stored, columns) and self._changes("change version", name):
+        elif self._differs("change version", name, stored, columns):
             await queries.change_version(self.connection, stored.id, **columns)
         await self.price(stored.id, name, definition.price)
         return stored.id
@@ -132,10 +128,11 @@ class _Pass:
         """Moves an alias of the operator; `versions` has the ids of the model's versions by their names."""
         name = f"{model.name}/{definition.name}"
         pointing = _pointing(definition, versions, name)
+        names = {version_id: version for version, version_id in versions.items()}
         stored = await alias_queries.lock(self.connection, model.id, None, definition.name)
         if stored is None and self._changes("add alias", name):
             await put_alias(self.connection, model.id, None, definition.name, pointing, None)
-        elif stored is not None and not pointing.is_that_of(stored) and self._changes("move alias", name):
+        elif stored is not None and self._differs("move alias", name, stored, pointing.columns(), names):
             await put_alias(self.connection, model.id, None, definition.name, pointing, stored)
 
     async def price(self, version_id: str, name: str, definition: PriceDefinition | None) -> None:
@@ -147,7 +144,8 @@ class _Pass:
             await self.dated_price(version_id, name, definition.valid_from, known, columns)
             return
         newest = max(known, key=lambda row: row.valid_from, default=None)
-        if (newest is None or _differs(newest, columns)) and self._changes("set price", name):
+        is_new = newest is None and self._changes("set price", name)
+        if is_new or (newest is not None and self._differs("set price", name, newest, columns)):
             await queries.add_price(self.connection, PriceRow(model_version_id=version_id, **columns))
 
     async def dated_price(
@@ -158,12 +156,19 @@ class _Pass:
         if same is None and self._changes("set price", name):
             row = PriceRow(model_version_id=version_id, valid_from=at, **columns)
             await queries.add_price(self.connection, row)
-        elif same is not None and _differs(same, columns) and self._changes("correct price", name):
+        elif same is not None and self._differs("correct price", name, same, columns):
             await queries.change_price(self.connection, same.id, **columns)
 
-    def _changes(self, what: str, name: str) -> bool:
+    def _differs(
+        self, what: str, name: str, row: Any, columns: Mapping[str, Any], names: Mapping[str, str] = NO_NAMES
+    ) -> bool:
+        """Notes a change, if a row has other values; returns whether it is to be carried out."""
+        found = named(differences(row, columns), names)
+        return bool(found) and self._changes(what, name, found)
+
+    def _changes(self, what: str, name: str, found: tuple[Difference, ...] = ()) -> bool:
         """Notes a change; returns whether it is to be carried out."""
-        self.changes.append(Change(what, name))
+        self.changes.append(Change(what, name, found))
         return not self.dry_run
 
 
@@ -232,7 +237,3 @@ def price_columns(definition: PriceDefinition) -> dict[str, Any]:
     }
     nanos = {name: None if amount is None else to_nanos(amount) for name, amount in amounts.items()}
     return {"currency": definition.currency, **nanos}
-
-
-def _differs(row: Any, columns: dict[str, Any]) -> bool:
-    return any(getattr(row, name) != value for name, value in columns.items())

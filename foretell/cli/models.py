@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 import typer
 
 from db.queries import registry as queries
@@ -13,6 +14,8 @@ from engine.definitions import read_definitions
 from engine.registry import Registry
 from foretell.cli.opened import migrated_database
 from foretell.cli.output import note, show_table
+
+MOST_SHOWN = 80
 
 app = typer.Typer(help="The models and their versions.", no_args_is_help=True, add_completion=False)
 
@@ -60,4 +63,12 @@ async def _apply(file: Path, dry_run: bool) -> None:
         changes = await Registry(database).apply(definitions, dry_run=dry_run)
     for change in changes:
         typer.echo(f"{change.what} {change.name}")
+        for value in change.differences:
+            typer.echo(f"  {value.name}: {_shown(value.before)} -> {_shown(value.after)}")
     note(f"{len(changes)} changes{' would be made' if dry_run else ''}." if changes else "Nothing to change.")
+
+
+def _shown(value: Any) -> str:
+    """Returns a value on one line, cut where nobody would read on."""
+    text = "none" if value is None else orjson.dumps(value).decode()
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"

@@ -10,7 +10,8 @@ from db.session import Database
 from db.tables import ModelRow
 from engine.definitions import ModelDefinition, read_definitions
 from engine.errors import DefinitionError
-from engine.registry import Change, Registry
+from engine.registry import Registry
+from engine.registry_changes import Change, Difference
 
 FILE = """
 [[models]]
@@ -239,3 +240,24 @@ def test_files_that_are_missing_or_no_json_are_named(tmp_path: Path) -> None:
         read(tmp_path, by_path)
     (tmp_path / "schema.json").write_text('{"type": "object"}')
     assert read(tmp_path, by_path)[0].versions[0].input_schema == {"type": "object"}
+
+
+async def test_each_value_that_changes_is_told(database: Database, tmp_path: Path) -> None:
+    alias = """
+[[models.aliases]]
+name = "production"
+targets = [{ version = "1", weight = 1 }]
+"""
+    await Registry(database).apply(read(tmp_path, FILE + alias))
+    changed = (FILE + alias).replace("max_batch_size = 8", "max_batch_size = 16").replace('"0.5"', '"0.25"')
+    moved = changed.replace("weight = 1 }", "weight = 2 }").replace('"Apple"', '"An apple"')
+
+    changes = await Registry(database).apply(read(tmp_path, moved), dry_run=True)
+
+    one, two = ([{"version_id": "1", "weight": weight}] for weight in (1, 2))
+    assert changes == [
+        Change("change model", "apple", (Difference("display_name", "Apple", "An apple"),)),
+        Change("change version", "apple/1", (Difference("max_batch_size", 8, 16),)),
+        Change("set price", "apple/1", (Difference("nanos_per_prediction", 500_000_000, 250_000_000),)),
+        Change("move alias", "apple/production", (Difference("targets", one, two),)),
+    ]

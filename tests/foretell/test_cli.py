@@ -318,3 +318,18 @@ def test_the_version_is_told_without_importing_the_server() -> None:
     assert told.stdout == f"{__version__}\n"
     assert "foretell.cli" in told.stderr
     assert "sqlalchemy" not in told.stderr
+
+
+def test_a_dry_run_shows_each_value_as_it_is_and_as_it_would_be(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text('[[models]]\nname = "pear"\ndisplay_name = "Pear"\ntask = "TENSOR"\n')
+    run("models", "apply", str(file))
+    file.write_text(file.read_text().replace('"Pear"', '"A pear"') + 'tags = ["fruit"]\n')
+
+    tried = run("models", "apply", str(file), "--dry-run")
+
+    assert tried.stdout.splitlines() == [
+        "change model pear",
+        '  display_name: "Pear" -> "A pear"',
+        '  tags: [] -> ["fruit"]',
+    ]
