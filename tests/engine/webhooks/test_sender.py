@@ -34,7 +34,12 @@ class Receiver:
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    answering: list[asyncio.Future[None]] = field(default_factory=list)
     port: int = 0
+
+    def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Is what a server calls for a connection."""
+        self.answering.append(asyncio.ensure_future(self.answer(reader, writer)))
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -47,7 +52,8 @@ class Receiver:
         await self.gate.wait()
         status = self.statuses.pop(0) if self.statuses else b"204 No Content"
         writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
+        with suppress(ConnectionError):
+            await writer.drain()
         writer.close()
 
     async def has(self, count: int) -> None:
@@ -62,13 +68,14 @@ async def receiving(*statuses: bytes, held: bool = False, host: str = "127.0.0.1
     receiver = Receiver(list(statuses))
     if not held:
         receiver.gate.set()
-    server = await asyncio.start_server(receiver.answer, host, 0)
+    server = await asyncio.start_server(receiver, host, 0)
     receiver.port = server.sockets[0].getsockname()[1]
     async with server:
         try:
             yield receiver
         finally:
             receiver.gate.set()
+            await asyncio.gather(*receiver.answering)
 
 
 async def add_project(database: Database) -> ProjectRow:
@@ -160,15 +167,19 @@ async def test_a_receiver_that_answers_byte_by_byte_is_left_in_time(
 ) -> None:
     monkeypatch.setattr(sender, "TIMEOUT_SECONDS", 0.2)
 
+    left = asyncio.Event()
+
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
             writer.write(b"H")
             await asyncio.sleep(0.02)
+        left.set()
 
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         row = await add_delivery(database, f"http://127.0.0.1:{port}/")
         await deliver_due(Sender(database, allowed_hosts=LOCAL))
+        await asyncio.wait_for(left.wait(), 20)
 
     found = await read_back(database, row)
     assert (found.status, found.attempts, found.last_status_code) == ("PENDING", 1, None)
