@@ -64,7 +64,7 @@ class Gate:
             task = "TABULAR_REGRESSION"
             [[models.versions]]
             version = "1"
-            backend = {{ kind = "OPEN_INFERENCE", path = "{self._file}" }}
+            backend = {{ kind = "ONNX", path = "{self._file}" }}
             input_schema = {{ type = "object", properties = {{ x = {{ type = "number" }} }} }}
             price = {{ per_prediction = "0.5" }}
             """

@@ -1,6 +1,6 @@
 """Foretell with a backend that waits as long as a file is there: `python -m tests.system.waiting_server`.
 
-It stands in the place of the OPEN_INFERENCE backend. `path` of a version is the file; beside it, in
+It stands in the place of the ONNX backend. `path` of a version is the file; beside it, in
 `….calls`, there is a line for each call.
 """
 
@@ -46,5 +46,5 @@ class WaitingBackend:
 
 
 if __name__ == "__main__":
-    BACKENDS[BackendKind.OPEN_INFERENCE] = WaitingBackend
+    BACKENDS[BackendKind.ONNX] = WaitingBackend
     app(prog_name="foretell")
