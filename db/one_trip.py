@@ -14,6 +14,8 @@ from typing import Any
 import aiosqlite
 from aiosqlite.context import Result
 
+from db.wal import open_wal
+
 
 class OneTripCursor(aiosqlite.Cursor):
     """A cursor whose statement is read to its end as soon as it is run: nothing is left to be closed."""
@@ -46,8 +48,8 @@ class OneTripConnection(aiosqlite.Connection):
 
 
 def connect(database: str, **options: Any) -> OneTripConnection:
-    """Returns a connection to a file, not open yet; `options` are those of `sqlite3.connect`."""
-    connection = OneTripConnection(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
+    """Returns a connection to a file in WAL mode, not open yet; `options` are those of `sqlite3.connect`."""
+    connection = OneTripConnection(partial(open_wal, database, **options), iter_chunk_size=64)
     connection._thread.daemon = True  # as SQLAlchemy has it: a forgotten one does not keep the process alive
     return connection
 

@@ -180,7 +180,6 @@ class _EngineTransactions:
 def _pragmas(synchronous: Synchronous, busy_timeout_ms: int) -> list[str]:
     return [
         f"PRAGMA busy_timeout = {int(busy_timeout_ms)}",
-        "PRAGMA journal_mode = WAL",
         f"PRAGMA synchronous = {synchronous}",
         "PRAGMA foreign_keys = ON",
         "PRAGMA temp_store = MEMORY",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.services import free_port
 
 PROGRAM = Path(__file__).parents[2] / ".venv-peers" / "litellm" / "bin" / "litellm"
 KEY = "sk-peer-of-the-tests"
@@ -38,7 +39,7 @@ def running_litellm(folder: Path, behind: str) -> Iterator[str]:
         if os.environ.get("FORETELL_TEST_PEERS"):
             pytest.fail(told)
         pytest.skip(told)
-    port = _free_port()
+    port = free_port()
     (folder / "config.yaml").write_text(json.dumps(_config(behind)))
     command = [str(PROGRAM), "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)]
     offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_DOCS": "True"}
@@ -66,12 +67,6 @@ def _config(behind: str) -> dict[str, object]:
         "router_settings": {"num_retries": 0},
         "litellm_settings": {"telemetry": False},
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

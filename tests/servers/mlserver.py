@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -42,7 +41,10 @@ def running_mlserver(folder: Path, port: int | None = None) -> Iterator[MLServer
 
     The test is skipped if it is not installed, and fails if FORETELL_TEST_PEERS says that it should be.
     """
-    import pytest  # noqa: PLC0415  (MLServer's own Python, which trains, has none)
+    # MLServer's own Python, which trains, has neither.
+    import pytest  # noqa: PLC0415
+
+    from tests.services import free_port  # noqa: PLC0415
 
     if not (BIN / "mlserver").exists():
         told = "MLServer is not installed: run tests/servers/install.sh"
@@ -51,7 +53,7 @@ def running_mlserver(folder: Path, port: int | None = None) -> Iterator[MLServer
         pytest.skip(told)
     if not (folder / "settings.json").exists():
         subprocess.run([BIN / "python", __file__, str(folder)], check=True)
-    http, rpc, metrics = port or _free_port(), _free_port(), _free_port()
+    http, rpc, metrics = port or free_port(), free_port(), free_port()
     environ = {
         **os.environ,
         "MLSERVER_HTTP_PORT": str(http),
@@ -83,12 +85,6 @@ def _starts(url: str, process: subprocess.Popen[bytes]) -> bool:
             pass
         time.sleep(0.2)
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _train(folder: Path) -> None:

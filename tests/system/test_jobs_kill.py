@@ -6,13 +6,13 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.services import free_port, missing, new_postgres_database, redis_url
+from tests.faults.servers import own_redis
+from tests.services import free_port, new_postgres_database, redis_url
 from tests.system.batches import all_agree, submit, sums, until_ended, until_some_succeeded
 from tests.system.processes import serving
 
@@ -78,50 +78,29 @@ async def test_one_of_two_processes_is_killed_again_and_again_and_the_other_goes
     all_agree(found, ITEMS)
 
 
-@asynccontextmanager
-async def own_redis(directory: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs a Redis of the test's own, which writes what it is told to a file."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            "redis-server",
-            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
-            *("--appendonly", "yes", "--save", ""),
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        missing("there is no redis-server")
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.postgres
 @pytest.mark.timeout(60 * KILLS)
 async def test_redis_is_killed_in_the_middle_of_a_job(tmp_path: Path) -> None:
-    redis_port = free_port()
-    with new_postgres_database() as url:
-        environment = {
-            "FORETELL_DATABASE_URL": url,
-            "FORETELL_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
-            "FORETELL_DATA_DIRECTORY": str(tmp_path / "data"),
-            "FORETELL_LEASE_SECONDS": "2",
-            "FORETELL_WORKER_SLOTS": "2",
-        }
-        async with own_redis(tmp_path, redis_port) as redis, serving(free_port(), environment) as server:
-            job_id = await submit(server, ITEMS)
-            before = await until_some_succeeded(server, job_id, 0)
-            redis.kill()
-            await redis.wait()
-            await asyncio.sleep(2)
-            async with own_redis(tmp_path, redis_port):
+    async with own_redis(tmp_path) as redis:
+        with new_postgres_database() as url:
+            environment = {
+                "FORETELL_DATABASE_URL": url,
+                "FORETELL_REDIS_URL": redis.url,
+                "FORETELL_DATA_DIRECTORY": str(tmp_path / "data"),
+                "FORETELL_LEASE_SECONDS": "2",
+                "FORETELL_WORKER_SLOTS": "2",
+            }
+            async with serving(free_port(), environment) as server:
+                job_id = await submit(server, ITEMS)
+                before = await until_some_succeeded(server, job_id, 0)
+                await redis.kill()
+                await asyncio.sleep(2)
+                await redis.start()
                 job = await until_ended(server, job_id)
 
-        found = await sums(url)
+            found = await sums(url)
     assert before < ITEMS
     assert job["status"] == "SUCCEEDED"
     all_agree(found, ITEMS)
