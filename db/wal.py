@@ -18,7 +18,7 @@ def open_wal(database: str, *, timeout: float = 5.0, **options: Any) -> sqlite3.
     Raises:
         sqlite3.OperationalError: the file stays locked, or can not be opened.
     """
-    connection = sqlite3.connect(database, timeout=timeout, **options)
+    connection: sqlite3.Connection = sqlite3.connect(database, timeout=timeout, **options)
     end = time.monotonic() + timeout
     while True:
         try:
