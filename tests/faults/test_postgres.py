@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from db import session
 from db.errors import DatabaseUnavailableError
 from db.session import Database
 from tests.clients.served import served
@@ -105,6 +106,38 @@ async def test_what_runs_when_the_server_crashes_ends_once_it_is_back(
     assert all_may_be_tried_again(client.refused)
     assert len(client.succeeded) <= total
     assert billed == total
+
+
+async def test_a_server_that_hangs_is_waited_for_so_long_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgres: OwnPostgres, between: Wire
+) -> None:
+    monkeypatch.setattr(session, "STATEMENT_SECONDS", 2.0)
+    url = postgres.url.replace(str(postgres.port), str(between.port))
+
+    async with served(settings(tmp_path, url)) as server:
+        client = Client(server)
+        await client.predict()
+        between.hold()
+        async with asyncio.timeout(30):
+            (status, body), (not_ready, told), _ = await asyncio.gather(
+                client.ask(COUNT), client.ready(), client.predict(1)
+            )
+        between.release()
+
+        async def is_ready() -> bool:
+            return (await client.ready())[0] == 200
+
+        await eventually(is_ready)
+        again = await client.predict(2)
+        await eventually(lambda: all_closed(postgres.url))
+    total, _, billed = await stored(postgres.url)
+
+    assert status == 503
+    assert body["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    assert all_may_be_tried_again(client.refused)
+    assert (not_ready, told["status"]) == (503, "not ready")
+    assert again
+    assert len(client.succeeded) <= total == billed
 
 
 async def test_a_transaction_that_loses_a_deadlock_may_be_tried_again(postgres: OwnPostgres) -> None:
