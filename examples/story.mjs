@@ -1,6 +1,6 @@
 // What all the examples share: what they ask, and how the events of a text become the text.
 
-export const URL = process.env.FORETELL_URL ?? 'http://127.0.0.1:8000/graphql';
+export const URL = `${process.env.FORETELL_URL ?? 'http://127.0.0.1:8000'}/graphql`;
 export const HEADERS = { authorization: `Bearer ${process.env.FORETELL_API_KEY}` };
 
 export const PREDICT = /* GraphQL */ `

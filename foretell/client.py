@@ -46,7 +46,7 @@ class Client:
             )
             answer = _answer(response.json())
         except httpx.TransportError as error:
-            raise ClientError(f"{self._url} does not answer: {error}") from error
+            raise ClientError(unanswered(self._url, error)) from error
         except (httpx.InvalidURL, ValueError) as error:
             raise ClientError(f"{self._url} is no GraphQL server: {error}") from error
         if answer.get("errors"):
@@ -59,6 +59,11 @@ def _answer(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict) or not {"data", "errors"} & set(body):
         raise ValueError("give its address without a path, http://host:port, by --url or FORETELL_URL")
     return body
+
+
+def unanswered(url: str, error: Exception) -> str:
+    """Returns what is said of an address where nobody answers."""
+    return f"{url} does not answer ({error}): start a server, or name one by --url or FORETELL_URL."
 
 
 def rebased(address: str, url: str) -> str:

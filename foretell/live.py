@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from foretell.client import ClientError
+from foretell.client import ClientError, unanswered
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 RETRIES = 10
@@ -41,7 +41,7 @@ def follow(url: str, key: str, document: str, variables: dict[str, Any]) -> Iter
             _raise_refusal(url, error)
             failures += 1
             if failures > RETRIES:
-                raise ClientError(f"{url} does not answer: {error}") from error
+                raise ClientError(unanswered(url, error)) from error
             time.sleep(RETRY_SECONDS)
 
 

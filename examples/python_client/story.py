@@ -101,7 +101,7 @@ async def follow(client: ForetellClient, prediction_id: str, story: Story) -> No
 
 async def main() -> None:
     """Asks both models."""
-    url = os.environ.get("FORETELL_URL", "http://127.0.0.1:8000/graphql")
+    url = os.environ.get("FORETELL_URL", "http://127.0.0.1:8000") + "/graphql"
     headers = {"Authorization": f"Bearer {os.environ['FORETELL_API_KEY']}"}
     websocket = url.replace("http", "ws", 1)
     async with ForetellClient(url, headers, ws_url=websocket, ws_connection_init_payload=headers) as client:

@@ -1,9 +1,10 @@
-"""`foretell jobs`: follows jobs of a running server and gets their results, as any client would."""
+"""`foretell jobs`: finds, steers and follows jobs of a running server, and gets their results."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
 import httpx
@@ -13,8 +14,9 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from engine.values import JobStatus
 from foretell.cli.failures import CommandError
-from foretell.cli.output import note
+from foretell.cli.output import moment, note, show_table
 from foretell.client import Client, rebased
 from foretell.live import follow
 
@@ -29,6 +31,18 @@ subscription Watch($id: ID!) {
   }
 }
 """
+LIST = """
+query Jobs($first: Int!, $status: [JobStatus!]) {
+  jobs(first: $first, filter: {status: $status}) {
+    edges { node { id name status progress createdAt model { name } counts { total succeeded failed } } }
+  }
+}
+"""
+CHANGE = """
+mutation Change($id: ID!) {
+  change: %sJob(input: {id: $id}) { job { status } errors { message } }
+}
+"""
 RESULTS = "query Results($id: ID!) { job(id: $id) { resultsUrl } }"
 
 app = typer.Typer(help="Jobs of a running server.", no_args_is_help=True, add_completion=False)
@@ -38,6 +52,47 @@ Url = Annotated[str, typer.Option("--url", envvar="FORETELL_URL", help="The serv
 Key = Annotated[
     str, typer.Option("--key", envvar="FORETELL_API_KEY", help="The API key.", show_default=False)
 ]
+
+
+@app.command("list")
+def list_jobs(
+    status: Annotated[
+        list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="Only these.")
+    ] = None,
+    first: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 20,
+    url: Url = "http://127.0.0.1:8000",
+    key: Key = "",
+) -> None:
+    """Show jobs, newest first."""
+    found = Client(url, key).execute(LIST, {"first": first, "status": status})["jobs"]["edges"]
+    show_table(
+        ["id", "name", "model", "status", "done", "succeeded", "failed", "items", "created"],
+        (_listed(edge["node"]) for edge in found),
+    )
+
+
+@app.command("cancel")
+def cancel(job_id: JobId, url: Url = "http://127.0.0.1:8000", key: Key = "") -> None:
+    """Cancel a job: no further item is run."""
+    _change("cancel", job_id, url, key)
+
+
+@app.command("pause")
+def pause(job_id: JobId, url: Url = "http://127.0.0.1:8000", key: Key = "") -> None:
+    """Pause a job; what runs goes on to its end."""
+    _change("pause", job_id, url, key)
+
+
+@app.command("resume")
+def resume(job_id: JobId, url: Url = "http://127.0.0.1:8000", key: Key = "") -> None:
+    """Let a paused job go on."""
+    _change("resume", job_id, url, key)
+
+
+@app.command("retry")
+def retry(job_id: JobId, url: Url = "http://127.0.0.1:8000", key: Key = "") -> None:
+    """Run again the items that failed and may succeed another time."""
+    _change("retry", job_id, url, key)
 
 
 @app.command("watch")
@@ -76,6 +131,26 @@ def watch_job(job_id: str, url: str, key: str) -> None:
     note(f"{job['status']}: {counts['succeeded']} of {counts['total']} succeeded{failed}{canceled}{rate}")
     if job["status"] != "SUCCEEDED":
         raise CommandError(f"The job is {job['status']}. {job['statusReason'] or ''}".strip())
+
+
+def _change(what: str, job_id: str, url: str, key: str) -> None:
+    payload = Client(url, key).execute(CHANGE % what, {"id": job_id})["change"]
+    if payload["errors"]:
+        raise CommandError(" ".join(error["message"] for error in payload["errors"]))
+    note(f"The job is {payload['job']['status']}.")
+
+
+def _listed(job: dict[str, Any]) -> list[str]:
+    counts = job["counts"]
+    return [
+        job["id"],
+        job["name"] or "-",
+        job["model"]["name"] if job["model"] else "-",
+        job["status"],
+        f"{job['progress']:.0%}",
+        *(f"{counts[each]:,}" for each in ("succeeded", "failed", "total")),
+        moment(datetime.fromisoformat(job["createdAt"])),
+    ]
 
 
 def _shown(job: dict[str, Any]) -> Table:

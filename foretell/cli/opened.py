@@ -62,5 +62,8 @@ async def project_named(database: Database, name: str) -> ProjectRow:
     async with database.read() as connection:
         row = await queries.project_by_name(connection, name)
     if row is None:
-        raise CommandError(f"There is no project {name!r}: `foretell projects list` shows those there are.")
+        raise CommandError(
+            f"There is no project {name!r}: `foretell projects list` shows those there are, "
+            "`foretell projects create` makes one."
+        )
     return row

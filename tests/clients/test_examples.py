@@ -36,7 +36,7 @@ async def test_an_example_predicts_and_tells_a_story_that_is_cut_off(
         await compile_for_relay()
 
     async with served(Settings(database_url=sqlite_url)) as server:
-        monkeypatch.setenv("FORETELL_URL", f"{server.url}/graphql")
+        monkeypatch.setenv("FORETELL_URL", server.url)
         monkeypatch.setenv("FORETELL_API_KEY", server.key)
         said = await output(script, cwd=installed(EXAMPLES))
 

@@ -43,7 +43,7 @@ async def test_the_generated_client_predicts_and_tells_a_story_that_is_cut_off(s
     async with served(Settings(database_url=sqlite_url)) as server:
         said = await run(
             *(tools / "python", "story.py"),
-            FORETELL_URL=f"{server.url}/graphql",
+            FORETELL_URL=server.url,
             FORETELL_API_KEY=server.key,
         )
 

@@ -64,6 +64,36 @@ def test_a_job_can_be_watched_as_it_is_submitted(run: Run, file: Path) -> None:
     assert "SUCCEEDED: 300 of 300 succeeded" in result.stderr
 
 
+def test_jobs_are_listed_and_steered(run: Run, file: Path) -> None:
+    job_id = run("batch", "submit", str(file), "--model", "storyteller", "--name", "refused").stdout.strip()
+    assert job_id == ""  # records are nothing to write a text from
+    line = {"data": {"text": {"prompt": {"text": "One day"}, "parameters": {"maxTokens": 200}}}}
+    file.write_bytes(b"\n".join([orjson.dumps(line)] * 50))
+    submitted = run("batch", "submit", str(file), "--model", "storyteller", "--name", "fifty")
+    job_id = submitted.stdout.strip()
+    paused, resumed, canceled = (run("jobs", each, job_id) for each in ("pause", "resume", "cancel"))
+    again = run("jobs", "pause", job_id)
+    listed = run("jobs", "list", "--status", "CANCELED", "--status", "canceling")
+    others = run("jobs", "list", "--status", "FAILED")
+
+    assert paused.stderr == "The job is PAUSED.\n"
+    assert resumed.stderr in {"The job is RUNNING.\n", "The job is QUEUED.\n"}
+    assert canceled.stderr in {"The job is CANCELED.\n", "The job is CANCELING.\n"}
+    assert (again.exit_code, again.stdout) == (1, "")
+    row = next(line for line in listed.stdout.splitlines() if job_id in line)
+    assert {"fifty", "storyteller", "50"} <= set(row.split())
+    assert job_id not in others.stdout
+
+
+def test_what_failed_is_run_again(run: Run, file: Path) -> None:
+    job_id = run("batch", "submit", str(file), "--model", "breast-cancer", "--watch").stdout.strip()
+
+    result = run("jobs", "retry", job_id)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+
+
 def test_what_is_wrong_with_a_file_is_told_line_by_line(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "wrong.jsonl"
     file.write_text("nonsense\n{}\n")
