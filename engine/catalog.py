@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from db.queries import registry as queries
 from db.session import Database
@@ -79,6 +80,8 @@ class Catalog:
         self._versions: Mapping[str, CatalogVersion] = {}
         self._aliases: Mapping[str, CatalogAlias] = {}
         self._revision = -1
+        self.derived: dict[object, Any] = {}
+        """What others have made of what was read last; it is forgotten when all is read again."""
 
     def is_current(self) -> bool:
         """Tells whether all is as it was read; False, too, where the database has to be waited for."""
@@ -118,7 +121,7 @@ class Catalog:
             if alias.row.deleted_at is None:
                 models[alias.row.model_id].aliases[alias.row.project_id, alias.row.name] = alias
         self._models, self._versions, self._aliases = models, versions, aliases
-        self._revision = found.revision
+        self._revision, self.derived = found.revision, {}
         self._names = {
             (model.row.project_id, model.row.name): model
             for model in models.values()
@@ -128,6 +131,10 @@ class Catalog:
     def versions(self) -> Sequence[CatalogVersion]:
         """Returns every version of every model."""
         return list(self._versions.values())
+
+    def models(self) -> Sequence[CatalogModel]:
+        """Returns every model, deleted ones too."""
+        return list(self._models.values())
 
     def model_by_id(self, model_id: str) -> CatalogModel | None:
         """Returns a model whatever project it belongs to."""

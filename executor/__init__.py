@@ -10,17 +10,21 @@ graphql-core runs. See docs/executor.md.
 
 from executor.compiler import Prepared
 from executor.extension import ExecutorExtension
+from executor.keeping import Bind, Unchanging, bound
 from executor.schema import CompiledSchema, install
 from executor.selection import selected
 from executor.stats import Execution, Observer, Stats, last_execution
 
 __all__ = [
+    "Bind",
     "CompiledSchema",
     "Execution",
     "ExecutorExtension",
     "Observer",
     "Prepared",
     "Stats",
+    "Unchanging",
+    "bound",
     "install",
     "last_execution",
     "selected",

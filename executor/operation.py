@@ -41,7 +41,9 @@ class Operation:
     __slots__ = (
         "_arguments",
         "_middleware",
+        "bound",
         "context",
+        "failures",
         "fragments",
         "hide_suggestions",
         "is_async_iterable",
@@ -84,6 +86,8 @@ class Operation:
         self.hide_suggestions = hide_suggestions
         self.response = Response()
         self.starting: list[Pending] = []
+        self.bound: dict[int, Callable[[Any], Any] | bool] = {}
+        self.failures = 0
         self._middleware = middleware
         self._arguments: dict[int, dict[str, Any]] = {}
 
@@ -122,6 +126,7 @@ class Operation:
         return self.response.result(whole)
 
     def _run(self, step: ObjectPlan) -> None:
+        self.bound.clear()  # the step before may have changed what they hold on to
         try:
             self.response.data = step.complete(self.root_value, self, None, None, True)
         except GraphQLError as error:
@@ -188,12 +193,17 @@ class Operation:
         """Says whether the source of an object is none: see `completion.is_unusual`."""
         return is_unusual(value, self, position, site, plan, classes)
 
+    def state(self) -> tuple[int, int]:
+        """Returns what is another after an object that failed in part, or waits for a part of it."""
+        return self.failures, len(self.starting)
+
     def failed(self, raised: Exception, site: FieldSite, parent: Position) -> None:
         """Reports what a field raised, or raises it on if the field may not be null."""
         self.failed_at(raised, site, (parent, site.key, site.typename, site.nullable))
 
     def failed_at(self, raised: Exception, site: FieldSite, position: Position) -> None:
         """Reports what was raised at a position, or raises it on if no null may stand there."""
+        self.failures += 1
         error = located_error(raised, site.nodes, keys_of(position))
         if not position[3]:
             self.response.detach(position[0])

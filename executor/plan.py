@@ -24,6 +24,8 @@ from graphql import (
     OperationDefinitionNode,
 )
 
+from executor.keeping import Bind
+
 if TYPE_CHECKING:
     from executor.operation import Operation
     from executor.positions import Position
@@ -75,6 +77,8 @@ class Call:
     source_names: tuple[str, ...]
     info_name: str | None
     is_coroutine: bool
+    bind: Bind | None = None
+    """See `keeping.bound`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,19 @@ class ObjectPlan:
     sites: list[FieldSite]
     is_root: bool = False
     complete: Step = field(init=False)
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether only attributes are read: then an object that never changes always gives the same."""
+        return all(
+            isinstance(site.source, Attribute | Constant) and _reads_only(site.shape) for site in self.sites
+        )
+
+
+def _reads_only(shape: Shape) -> bool:
+    if isinstance(shape, ListShape):
+        return _reads_only(shape.item)
+    return isinstance(shape, LeafShape) or (isinstance(shape, ObjectShape) and shape.plan.reads_only)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

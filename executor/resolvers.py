@@ -90,7 +90,9 @@ def _call(field: StrawberryField, resolve: Callable[..., Any]) -> Call | None:
     if not all(map(is_safe_name, (*names, info or "info"))):
         return None
     takes_self = resolver.self_parameter is not None
-    return Call(resolver.wrapped_func, takes_self, names, info, is_coroutine)
+    function = resolver.wrapped_func
+    bind = getattr(function, "__bind__", None) if takes_self and info and not is_coroutine else None
+    return Call(function, takes_self, names, info, is_coroutine, bind)
 
 
 def _is_plain(argument: StrawberryArgument) -> bool:

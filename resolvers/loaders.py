@@ -25,15 +25,17 @@ from db.tables import (
     BudgetRow,
     JobRow,
     ModelAliasRow,
+    ModelRow,
     ModelVersionRow,
     PredictionRow,
+    PriceRow,
     ProjectRow,
     WebhookDeliveryRow,
 )
 from engine.catalog import Catalog
 from engine.usage.totals import Durations, Totals
 from resolvers.alias_loads import AliasLoads, HistoryOf
-from resolvers.registered import Registry
+from resolvers.registered import Registered, Registry
 from resolvers.usage_loads import UsageLoads, UsageOf
 
 MAX_BATCH = 500
@@ -107,6 +109,12 @@ class Loaders:
     `seen` are the ids of the models that exist for the viewer's key; None: all.
     """
 
+    registry: Registry
+    model: Registered[ModelRow]
+    version: Registered[ModelVersionRow]
+    prices: Registered[list[PriceRow]]
+    _usage: UsageLoads
+    _aliases: AliasLoads
     project: DataLoader[str, ProjectRow | None]
     api_key: DataLoader[str, ApiKeyRow | None]
     audit_event: DataLoader[str, AuditRow | None]
@@ -141,15 +149,10 @@ class Loaders:
         self._database = database
         self._project_id = project_id
         self._seen = seen
-        self.registry = Registry(catalog, project_id, seen)
-        self.model = self.registry.model
-        self.version = self.registry.version
-        self.prices = self.registry.prices
-        self._usage = UsageLoads(database, project_id, seen)
-        self._aliases = AliasLoads(database, project_id)
+        self._catalog = catalog
 
     def __getattr__(self, name: str) -> Any:
-        """Makes a loader at its first use: an operation needs few of them."""
+        """Makes a loader, or what one needs, at its first use: an operation needs few of them."""
         make = _MAKERS.get(name)
         if make is None:
             raise AttributeError(name)
@@ -344,7 +347,13 @@ async def _grouped(
     return [answers[alike][parent_id] for parent_id, alike in places]
 
 
-_MAKERS: Mapping[str, Callable[[Loaders], DataLoader[Any, Any]]] = {
+_MAKERS: Mapping[str, Callable[[Loaders], Any]] = {
+    "registry": lambda loaders: Registry(loaders._catalog, loaders._project_id, loaders._seen),
+    "model": lambda loaders: Registered(loaders.registry, "model"),
+    "version": lambda loaders: Registered(loaders.registry, "version"),
+    "prices": lambda loaders: Registered(loaders.registry, "prices"),
+    "_usage": lambda loaders: UsageLoads(loaders._database, loaders._project_id, loaders._seen),
+    "_aliases": lambda loaders: AliasLoads(loaders._database, loaders._project_id),
     "project": lambda loaders: loaders._by_id(keys.projects_by_id),
     "api_key": lambda loaders: loaders._by_id(loaders._in_project(keys.keys_by_id)),
     "audit_event": lambda loaders: loaders._by_id(loaders._in_project(audit.by_id)),

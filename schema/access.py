@@ -19,6 +19,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from engine.errors import ForbiddenError
 from engine.values import Scope
+from executor import Bind, bound
 from resolvers.context import Context
 from schema.directives import SemanticNonNull
 
@@ -34,10 +35,19 @@ NEVER_NULL_ALONE = SemanticNonNull()
 
 
 def field(
-    needed: Needed, description: str, *, directives: Sequence[object] = (), name: str | None = None
+    needed: Needed,
+    description: str,
+    *,
+    directives: Sequence[object] = (),
+    name: str | None = None,
+    bind: Bind | None = None,
 ) -> Callable[[Resolver], Any]:
-    """Makes a field of an object or of the query root that needs a scope; its resolver takes `info`."""
-    return _decorator(strawberry.field, needed, description, directives, name)
+    """Makes a field of an object or of the query root that needs a scope; its resolver takes `info`.
+
+    `bind` does what the resolver does with what depends on the object left out: see `executor.bound`.
+    """
+    decorate = _decorator(strawberry.field, needed, description, directives, name)
+    return decorate if bind is None else lambda resolver: decorate(bound(_guarded(bind, needed))(resolver))
 
 
 def derived(description: str, *, directives: Sequence[object] = ()) -> Callable[[Resolver], Any]:
@@ -100,7 +110,7 @@ def _decorator(
     return decorate
 
 
-def _guarded(resolver: Resolver, needed: Needed, *, changes: bool) -> Resolver:
+def _guarded(resolver: Resolver, needed: Needed, *, changes: bool = False) -> Resolver:
     if inspect.iscoroutinefunction(resolver):
 
         @functools.wraps(resolver)

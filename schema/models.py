@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 
 from db.filters import ModelFilter
-from db.tables import ModelRow, ModelVersionRow, PriceRow
+from db.tables import ModelRow, ModelVersionRow
 from engine import values
-from engine.money import from_nanos
+from executor import Unchanging
 from resolvers import models as resolvers
+from resolvers.registered import versions_page
 from schema.access import NEVER_NULL_ALONE, Info, derived, field
 from schema.aliases import ModelAlias
 from schema.circuits import Circuit
@@ -39,12 +40,17 @@ from schema.prediction_lists import (
     OrderBy,
     predictions_of,
 )
+from schema.prices import Price
+from schema.registered import lasting, registered
 from schema.scalars import JSON
-from schema.types import enum_type, given, given_tuple, input_type, object_type, one_of_type
+from schema.types import by_value, enum_type, given, given_tuple, input_type, object_type, one_of_type
 from schema.usage import USAGE, Range, UsageTotals, usage_of
 
 ALIASES = ListSize(assumed_size=5, require_one_slicing_argument=False)
 """How many aliases a model is taken to have, in an operation's cost."""
+
+
+TASKS, STATUSES = by_value(ModelTask), by_value(ServingStatus)
 
 
 @object_type
@@ -56,43 +62,13 @@ class TensorSpec:
     shape: list[int] = strawberry.field(description="Its dimensions; -1 is any size.")
 
 
-@object_type
-class Price:
-    """What a version costs from a time on. A price that is null is unknown, never free."""
-
-    currency: str = strawberry.field(description="ISO 4217.")
-    input_per_million_tokens: Decimal | None = strawberry.field(description="For a million input tokens.")
-    cached_input_per_million_tokens: Decimal | None = strawberry.field(
-        description="For a million input tokens that the provider had cached."
-    )
-    output_per_million_tokens: Decimal | None = strawberry.field(description="For a million output tokens.")
-    per_prediction: Decimal | None = strawberry.field(description="For each prediction, whatever its size.")
-    valid_from: datetime = strawberry.field(description="From when on it holds.")
-
-    @classmethod
-    def from_row(cls, row: PriceRow) -> Self:
-        """Shapes a price."""
-
-        def amount(nanos: int | None) -> Decimal | None:
-            return None if nanos is None else from_nanos(nanos)
-
-        return cls(
-            currency=row.currency,
-            input_per_million_tokens=amount(row.input_nanos_per_million),
-            cached_input_per_million_tokens=amount(row.cached_input_nanos_per_million),
-            output_per_million_tokens=amount(row.output_nanos_per_million),
-            per_prediction=amount(row.nanos_per_prediction),
-            valid_from=row.valid_from,
-        )
-
-
 @read_from_row(
     id=lambda self: registered_id("ModelVersion", self.row.id),
-    status=lambda self: ServingStatus(self.row.status),
+    status=lambda self: STATUSES[self.row.status],
     backend=lambda self: BackendKind(self.row.backend),
 )
 @node_type
-class ModelVersion(Node):
+class ModelVersion(Unchanging, Node):
     """One version of a model. Immutable once READY."""
 
     row: strawberry.Private[ModelVersionRow]
@@ -109,7 +85,12 @@ class ModelVersion(Node):
         """Shapes a version."""
         return with_row(cls, row)
 
-    @field(Scope.MODELS_READ, "The model that it is a version of.", directives=[NEVER_NULL_ALONE])
+    @field(
+        Scope.MODELS_READ,
+        "The model that it is a version of.",
+        directives=[NEVER_NULL_ALONE],
+        bind=registered("Model", "model_id"),
+    )
     def model(self, info: Info) -> Model | None:
         """Loads the model."""
         return found_as("Model", info.context.loaders.model.find(self.row.model_id))
@@ -213,13 +194,29 @@ class ModelRefInput:
         return values.ModelRef(name=self.name.value if self.name else None)
 
 
+def _versions(info: Info, **place: Any) -> Callable[[Model], Connection[ModelVersion]] | None:
+    """Returns how the versions of each model are found: their page for a place."""
+    view, shown = info.context.loaders.registry.view(), lasting(info.context, "ModelVersion")
+    if view is None or shown is None:
+        return None
+    at = window(*(place.get(name) for name in ("first", "after", "last", "before")))
+    load_count = info.context.loaders.version_count.load
+
+    def connection(model: Model) -> Connection[ModelVersion]:
+        model_id = model.row.id
+        page = versions_page(view, model_id, at)
+        return Connection(page=page, shape=lambda row: shown[row.id], count=lambda: load_count(model_id))
+
+    return connection
+
+
 @read_from_row(
     id=lambda self: registered_id("Model", self.row.id),
-    task=lambda self: ModelTask(self.row.task),
-    status=lambda self: ServingStatus(self.row.status),
+    task=lambda self: TASKS[self.row.task],
+    status=lambda self: STATUSES[self.row.status],
 )
 @node_type
-class Model(Node):
+class Model(Unchanging, Node):
     """An AI model, known by its name, with one or more versions."""
 
     row: strawberry.Private[ModelRow]
@@ -257,6 +254,7 @@ class Model(Node):
     @field(
         Scope.MODELS_READ,
         "Used when a request names neither version nor alias, and the model has no alias `default`.",
+        bind=registered("ModelVersion", "default_version_id"),
     )
     def default_version(self, info: Info) -> ModelVersion | None:
         """Loads the default version."""
@@ -273,7 +271,7 @@ class Model(Node):
         """Loads a version."""
         return shaped("ModelVersion", await resolvers.version(info.context, self.row.id, ref.value(("ref",))))
 
-    @field(Scope.MODELS_READ, "Its versions, newest first.", directives=CONNECTION)
+    @field(Scope.MODELS_READ, "Its versions, newest first.", directives=CONNECTION, bind=_versions)
     def versions(
         self,
         info: Info,

@@ -71,6 +71,11 @@ def with_row(cls: type[T], row: Any) -> T:
     return made
 
 
+def node_class(type_name: str) -> type[Any]:
+    """Returns a node's class."""
+    return _NODES[type_name]
+
+
 def shaped(type_name: str, row: Any) -> Any:
     """Returns the object of a row, None of None."""
     return None if row is None else _NODES[type_name].from_row(row)

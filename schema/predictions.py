@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -23,8 +22,9 @@ from schema.money import Money
 from schema.nodes import Node, found_as, global_id, node_type, read_from_row, shaped, with_row
 from schema.pages import CONNECTION, After, Before, Connection, First, Last
 from schema.prediction_data import PredictionInputData, PredictionOutput, shape_input, shape_output
+from schema.registered import registered
 from schema.scalars import JSON
-from schema.types import object_type
+from schema.types import by_value, object_type
 from schema.webhooks import WebhookDelivery, deliveries_of
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 LARGE = Cost(weight="2")
 
-STATUSES: Mapping[str, PredictionStatus] = {status.value: status for status in PredictionStatus}
-"""To look a status up takes a quarter of the time that the enum takes to find it."""
+STATUSES = by_value(PredictionStatus)
 
 
 @object_type
@@ -120,7 +119,12 @@ class Prediction(Node):
         """Returns the metadata."""
         return None if self.row.meta is None else JSON(self.row.meta)
 
-    @field(Scope.MODELS_READ, "The model that was asked.", directives=[NEVER_NULL_ALONE])
+    @field(
+        Scope.MODELS_READ,
+        "The model that was asked.",
+        directives=[NEVER_NULL_ALONE],
+        bind=registered("Model", "model_id"),
+    )
     def model(self, info: Info) -> Annotated[Model, strawberry.lazy("schema.models")] | None:
         """Loads the model."""
         return found_as("Model", info.context.loaders.model.find(self.row.model_id))
@@ -129,6 +133,7 @@ class Prediction(Node):
         Scope.MODELS_READ,
         "The version that answered, or was asked last.",
         directives=[NEVER_NULL_ALONE],
+        bind=registered("ModelVersion", "model_version_id"),
     )
     def model_version(self, info: Info) -> Annotated[ModelVersion, strawberry.lazy("schema.models")] | None:
         """Loads the version."""

@@ -1,0 +1,50 @@
+"""What is done once instead of for each object: resolvers that are bound, objects that keep their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from executor.plan import ObjectPlan
+
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+
+Bind = Callable[..., "Callable[[Any], Any] | None"]
+"""From `info` and the arguments to a function from the object to the value; None: not in this operation."""
+
+MAX_KEPT = 8
+
+
+def bound(bind: Bind) -> Callable[[Resolver], Resolver]:
+    """Marks a resolver that is not `async`, and takes `info`, as one of which most can be done once.
+
+    A plan calls `bind(info, **arguments)` at the first object of a field, and then only what that returned,
+    with each object. Together both have to do what the resolver does. If `bind` raises, that is the error of
+    the field, and the next object asks again; if it returns None, the resolver is called as ever. The `info`
+    is that of the first object.
+    """
+
+    def mark(resolver: Resolver) -> Resolver:
+        resolver.__bind__ = bind  # type: ignore[attr-defined]
+        return resolver
+
+    return mark
+
+
+class Unchanging:
+    """A base for types some of whose objects never change: they keep what is selected of them, completed.
+
+    `completed` is None, or the dict of an object that will always have the same attributes. Selections that
+    consist of attributes are then read and checked once, and the *same* dict stands in each response that
+    shows the object, so nobody may change it. An object keeps the answers to the last few selections.
+    """
+
+    completed: dict[ObjectPlan, dict[str, Any]] | None = None
+
+    def keep(self, plan: ObjectPlan, value: dict[str, Any]) -> None:
+        """Keeps what a plan made of the object."""
+        if self.completed is not None:
+            if len(self.completed) >= MAX_KEPT:
+                self.completed.clear()
+            self.completed[plan] = value

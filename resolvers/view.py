@@ -1,0 +1,109 @@
+"""View: the catalog as the keys of a project see it, looked at once for all their operations.
+
+A view belongs to one reading of the catalog. What is made of its rows, for those who show them, is kept as
+long: an object for each row, the same for all who see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar
+
+from db.tables import ModelRow, ModelVersionRow, PriceRow
+from engine.catalog import Catalog
+
+Found = TypeVar("Found")
+Kind = Literal["model", "version", "prices"]
+Shape = Callable[[Any], Any]
+
+MAX_VIEWS = 1000
+
+
+class Lookup(dict[str, "Found | None"], Generic[Found]):
+    """Finds by id, and remembers what is there; what is not there is looked for each time."""
+
+    __slots__ = ("_find",)
+
+    def __init__(self, find: Callable[[str], Found | None]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, key: str) -> Found | None:
+        found = self._find(key)
+        if found is not None:
+            self[key] = found
+        return found
+
+
+class View:
+    """What exists for the keys of a project that see `seen` models; None: all."""
+
+    def __init__(self, catalog: Catalog, project_id: str, seen: frozenset[str] | None) -> None:
+        self._catalog = catalog
+        self._project_id = project_id
+        self._seen = seen
+        self._derived = catalog.derived
+        self._rows: dict[Kind, Lookup[Any]] = {
+            "model": Lookup(self._model),
+            "version": Lookup(self._version),
+            "prices": Lookup(self._prices),
+        }
+        self._shown: dict[tuple[Kind, Shape], Lookup[Any]] = {}
+        self._versions_of: Lookup[list[ModelVersionRow]] = Lookup(self._its_versions)
+
+    def rows(self, kind: Kind) -> Lookup[Any]:
+        """Returns the rows of one kind, the prices by the id of their version."""
+        return self._rows[kind]
+
+    def shown(self, kind: Kind, shape: Shape) -> Lookup[Any]:
+        """Returns what `shape` makes of the rows of a kind, once for each row, whoever sees it."""
+        found = self._shown.get((kind, shape))
+        if found is None:
+            found = self._shown[kind, shape] = Lookup(partial(self._show, kind, shape))
+        return found
+
+    def versions_of(self, model_id: str) -> Sequence[ModelVersionRow]:
+        """Returns a model's versions, newest first, whoever may see it."""
+        return self._versions_of[model_id] or []
+
+    def _its_versions(self, model_id: str) -> list[ModelVersionRow] | None:
+        model = self._catalog.model_by_id(model_id)
+        return [version.row for version in reversed(model.versions.values())] if model else None
+
+    def _model(self, model_id: str) -> ModelRow | None:
+        model = self._catalog.model_by_id(model_id)
+        return model.row if model is not None and self._is_visible(model.row) else None
+
+    def _version(self, version_id: str) -> ModelVersionRow | None:
+        version = self._catalog.version_by_id(version_id)
+        return version.row if version is not None and self._is_visible(version.model) else None
+
+    def _prices(self, version_id: str) -> list[PriceRow] | None:
+        version = self._catalog.version_by_id(version_id)
+        return version.prices if version is not None and self._is_visible(version.model) else None
+
+    def _is_visible(self, model: ModelRow) -> bool:
+        in_project = model.project_id is None or model.project_id == self._project_id
+        return in_project and (self._seen is None or model.id in self._seen)
+
+    def _show(self, kind: Kind, shape: Shape, row_id: str) -> Any:
+        row = self._rows[kind][row_id]
+        if row is None:
+            return None
+        everyones = self._derived.setdefault((kind, shape), {})
+        if row_id not in everyones:
+            everyones[row_id] = shape(row)
+        return everyones[row_id]
+
+
+def view_of(catalog: Catalog, project_id: str, seen: frozenset[str] | None) -> View:
+    """Returns the view of a project's keys on what the catalog has read last."""
+    views: dict[Any, View] = catalog.derived.setdefault(View, {})
+    key = project_id, seen
+    view = views.get(key)
+    if view is None:
+        if len(views) >= MAX_VIEWS:
+            views.clear()
+        view = views[key] = View(catalog, project_id, seen)
+    return view

@@ -1,0 +1,50 @@
+"""Models and versions as objects that last: one for each row of the registry, as long as it stays as it is.
+
+Requests show the same few of them again and again, so their edges are bound, and what is selected of one is
+completed once. See `executor.bound` and `executor.Unchanging`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from executor import Bind
+from resolvers.context import Context
+from resolvers.view import Kind
+from schema.access import Info
+from schema.nodes import node_class, with_row
+
+KINDS: Mapping[str, Kind] = {"Model": "model", "ModelVersion": "version"}
+
+
+def registered(type_name: str, column: str) -> Bind:
+    """Returns how an edge is bound that leads to a model or a version; `column` is the row's with its id."""
+
+    def bind(info: Info) -> Callable[[Any], Any] | None:
+        found = lasting(info.context, type_name)
+        return None if found is None else lambda self: found[getattr(self.row, column)]
+
+    return bind
+
+
+def lasting(context: Context, type_name: str) -> Mapping[str, Any] | None:
+    """Returns the models or versions that exist for the viewer, by id; an id of none gives None.
+
+    None instead of a mapping: whether the catalog is right has to be awaited first.
+    """
+    view = context.loaders.registry.view()
+    return None if view is None else view.shown(KINDS[type_name], _shape(type_name))
+
+
+@cache
+def _shape(type_name: str) -> Callable[[Any], Any]:
+    cls = node_class(type_name)
+
+    def shape(row: Any) -> Any:
+        made = with_row(cls, row)
+        made.completed = {}
+        return made
+
+    return shape
