@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
+import aiosqlite
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
@@ -49,6 +50,7 @@ class GroupCommit:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._connection: AsyncConnection | None = None
+        self._driver: aiosqlite.Connection | None = None
         self._raw: sqlite3.Connection | None = None
         self._group: _Group | None = None
         self._flush: asyncio.Task[None] | None = None
@@ -62,8 +64,8 @@ class GroupCommit:
                 if not self._join_at_once():
                     await _uncancelled(self._join())
                 assert self._connection is not None
-                assert self._raw is not None
-                yield cast(AsyncConnection, WriteConnection(self._connection, self._raw, self._watchers))
+                assert self._driver is not None
+                yield cast(AsyncConnection, WriteConnection(self._connection, self._driver, self._watchers))
             except BaseException:
                 await _uncancelled(self._leave())
                 raise
@@ -78,7 +80,7 @@ class GroupCommit:
         self._thread.shutdown(wait=False)
         if self._connection is not None:
             await self._connection.close()
-            self._connection = self._raw = None
+            self._connection = self._driver = self._raw = None
 
     @asynccontextmanager
     async def _taking_turns(self) -> AsyncIterator[None]:
@@ -129,7 +131,8 @@ class GroupCommit:
     async def _join(self) -> None:
         if self._connection is None:
             self._connection = await self._engine.connect()
-            self._raw = await _raw_connection(self._connection)
+            self._driver = await _driver_connection(self._connection)
+            self._raw = self._driver._conn
         if self._group is None:
             await self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             self._group = _Group()
@@ -187,17 +190,16 @@ class GroupCommit:
         """Fails every member, and drops the connection, whose state is not known any more."""
         self._group = None
         group.fail(error)
-        connection, self._connection, self._raw = self._connection, None, None
+        connection, self._connection, self._driver, self._raw = self._connection, None, None, None
         if connection is not None:
             await connection.invalidate()
             await connection.close()
 
 
-async def _raw_connection(connection: AsyncConnection) -> sqlite3.Connection:
-    """Returns what is at the bottom, beneath SQLAlchemy and aiosqlite."""
+async def _driver_connection(connection: AsyncConnection) -> aiosqlite.Connection:
+    """Returns what is beneath SQLAlchemy, and has the connection's thread."""
     pooled = await connection.get_raw_connection()
-    raw: sqlite3.Connection = pooled.driver_connection._conn  # type: ignore[union-attr]
-    return raw
+    return cast(aiosqlite.Connection, pooled.driver_connection)
 
 
 def _keep_when_cancelled(context: ExceptionContext) -> None:

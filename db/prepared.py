@@ -1,4 +1,4 @@
-"""Prepared statements: SELECTs that are compiled once, for what nearly every request reads.
+"""Prepared statements: those that return rows, compiled once, for what nearly every request reads.
 
 SQLAlchemy takes 180 µs for a statement that SQLite answers in 6: it builds the statement, looks for it in its
 cache, and wraps the rows. A prepared one is built when its module is imported, with named parameters, and
@@ -16,6 +16,7 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import Compiled, ExpandedState, SQLCompiler
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.types import Time, from_epoch_ms_or_none
 
@@ -24,16 +25,20 @@ MAX_FORMS = 600
 """How many forms of one statement are kept; one with a list has a form for each length of it."""
 
 Parameters = Mapping[str, Any]
+Statement = Select[Any] | ReturningUpdate[Any]
 RunPrepared = Callable[["Prepared", Parameters], Awaitable[Sequence[Any]]]
 """The method of a connection that runs prepared statements itself."""
 
 
 class Prepared:
-    """A SELECT whose parameters are all named `bindparam`s; those in `lists` are `expanding` ones."""
+    """A SELECT, or an UPDATE that returns rows, whose parameters are all named `bindparam`s.
+
+    Those in `lists` are `expanding` ones.
+    """
 
     __slots__ = ("_forms", "lists", "statement")
 
-    def __init__(self, statement: Select[Any], *, lists: Sequence[str] = ()) -> None:
+    def __init__(self, statement: Statement, *, lists: Sequence[str] = ()) -> None:
         self.statement = statement
         self.lists = tuple(lists)
         self._forms: dict[tuple[int, ...], Form] = {}
@@ -67,7 +72,7 @@ class Form:
 
     __slots__ = ("_arguments", "_make", "sql")
 
-    def __init__(self, statement: Select[Any], parameters: Parameters) -> None:
+    def __init__(self, statement: Statement, parameters: Parameters) -> None:
         compiled = statement.compile(dialect=DIALECT)
         state = compiled.construct_expanded_state(dict(parameters))
         self.sql = state.statement
@@ -80,14 +85,14 @@ class Form:
         return list(map(self._make, found.fetchall()))
 
 
-def row_class(statement: Select[Any]) -> Any:
+def row_class(statement: Statement) -> Any:
     """Returns a named tuple of the columns as SQLite holds them, whose attributes are what they mean.
 
     A time is made of its milliseconds when it is asked for, and most are not.
     """
-    columns = {str(column.key): column.type.dialect_impl(DIALECT) for column in statement.selected_columns}
+    columns = {str(column.key): column.type.dialect_impl(DIALECT) for column in statement.exported_columns}
     base: Any = namedtuple("Row", list(columns))  # type: ignore[misc]
-    types = {str(column.key): column.type for column in statement.selected_columns}
+    types = {str(column.key): column.type for column in statement.exported_columns}
     processors: dict[str, Callable[[Any], Any] | None] = {
         name: type_.result_processor(DIALECT, None) for name, type_ in columns.items()
     }

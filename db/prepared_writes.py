@@ -8,23 +8,27 @@ statements through SQLAlchemy.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Insert, Update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from db.prepared import DIALECT, Parameters, Prepared, binder
 
 Values = Mapping[str, Any]
+RunInThread = Callable[[Sequence[tuple[str, Sequence[Any]]]], Awaitable[None]]
+"""The method of a connection that runs long statements itself."""
 
 
 class PreparedWrite:
     """An INSERT or UPDATE that gets all its values by name, the same names each time."""
 
-    __slots__ = ("_arguments", "_sql", "_statement")
+    __slots__ = ("_arguments", "_constants", "_sql", "_statement")
 
     def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
         self._statement = statement
@@ -32,6 +36,8 @@ class PreparedWrite:
         assert isinstance(compiled, SQLCompiler)
         self._sql = compiled.string
         self._arguments = [(name, binder(compiled, name)) for name in compiled.positiontup or ()]
+        bound = {name: compiled.binds[name] for name, _ in self._arguments}
+        self._constants = {name: bind.value for name, bind in bound.items() if not bind.required}
 
     async def run(self, connection: AsyncConnection, values: Values) -> int:
         """Runs the statement and returns how many rows it wrote. Raises what `connection.execute` raises."""
@@ -39,6 +45,14 @@ class PreparedWrite:
         if run is not None:
             return run(self._sql, self._positional(values))
         return (await connection.execute(self._statement, dict(values))).rowcount
+
+    async def run_long(self, connection: AsyncConnection, values: Values) -> None:
+        """Runs the statement where it keeps nobody waiting, because it writes many rows."""
+        run: RunInThread | None = getattr(connection, "run_in_thread", None)
+        if run is None:
+            await connection.execute(self._statement, dict(values))
+        else:
+            await run([(self._sql, self._positional({**self._constants, **values}))])
 
     def _positional(self, values: Values) -> list[Any]:
         return [
@@ -54,10 +68,14 @@ class WriteConnection:
     """
 
     def __init__(
-        self, connection: AsyncConnection, raw: sqlite3.Connection, watchers: Sequence[Callable[[str], None]]
+        self,
+        connection: AsyncConnection,
+        driver: aiosqlite.Connection,
+        watchers: Sequence[Callable[[str], None]],
     ) -> None:
         self._connection = connection
-        self._raw = raw
+        self._driver = driver
+        self._raw = driver._conn
         self._watchers = watchers
 
     def __getattr__(self, name: str) -> Any:
@@ -72,10 +90,20 @@ class WriteConnection:
         """
         for watcher in self._watchers:
             watcher(sql)
-        try:
+        with _as_sqlalchemy(sql):
             return self._raw.execute(sql, arguments).rowcount
-        except sqlite3.IntegrityError as error:
-            raise IntegrityError(sql, None, error) from error
+
+    async def run_in_thread(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Runs statements that take a while, one after the other, within one trip to the connection's thread.
+
+        Raises:
+            IntegrityError: a constraint refused a row.
+            OperationalError: the disk is full, or gone.
+        """
+        for sql, _ in statements:
+            for watcher in self._watchers:
+                watcher(sql)
+        await self._driver._execute(_run_all, self._raw, statements)  # type: ignore[no-untyped-call]
 
     async def run_prepared(self, prepared: Prepared, parameters: Parameters) -> Sequence[Any]:
         """Returns all rows of a prepared SELECT, with those that this transaction has written."""
@@ -83,3 +111,20 @@ class WriteConnection:
         for watcher in self._watchers:
             watcher(form.sql)
         return form.rows(self._raw, parameters)
+
+
+def _run_all(raw: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    for sql, arguments in statements:
+        with _as_sqlalchemy(sql):
+            raw.execute(sql, arguments)
+
+
+@contextmanager
+def _as_sqlalchemy(sql: str) -> Iterator[None]:
+    """Raises SQLAlchemy's errors, without the arguments, which are prompts and outputs."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError(sql, None, error) from error
+    except sqlite3.OperationalError as error:
+        raise OperationalError(sql, None, error) from error

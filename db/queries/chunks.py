@@ -5,18 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Update, bindparam, exists, func, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Update,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from db.prepared import Prepared
+from db.prepared_writes import PreparedWrite
 from db.queries.jobs import RUNNABLE
 from db.tables.jobs import ChunkRow, chunks, jobs
 from db.types import Json
 
 FEEDER_LOCK = 0x666F7266
+OFFERED = chunks.c.state == literal_column("'offered'")
+
+
+def _start() -> ReturningUpdate[Any]:
+    mine = jobs.c.id == chunks.c.job_id
+    runnable = exists().where(mine, jobs.c.status.in_([literal_column(f"'{each}'") for each in RUNNABLE]))
+    mine_to_start = (chunks.c.id == bindparam("chunk_id"), OFFERED, runnable)
+    one: ColumnElement[int] = literal_column("1")
+    begun = {"fence": chunks.c.fence + one, "starts": chunks.c.starts + one, "owner": bindparam("worker")}
+    status = select(jobs.c.status).where(mine).scalar_subquery()
+    return update(chunks).where(*mine_to_start).values(begun).returning(*chunks.c, status.label("job_status"))
+
+
+START = Prepared(_start())
+FINISH = PreparedWrite(
+    update(chunks).where(
+        chunks.c.id == bindparam("the_id"), chunks.c.fence == bindparam("the_fence"), OFFERED
+    ),
+    ("state", "owner", "offered_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +125,14 @@ async def start(connection: AsyncConnection, chunk_id: int, owner: str) -> tuple
 
     None where it ended, or its job is not to run now.
     """
-    row = (await connection.execute(_start(), {"chunk_id": chunk_id, "worker": owner})).first()
+    row = await START.first(connection, chunk_id=chunk_id, worker=owner)
     return None if row is None else (cast(ChunkRow, row), row.job_status)
-
-
-@cache  # to build it takes longer than to run it
-def _start() -> ReturningUpdate[Any]:
-    mine = jobs.c.id == chunks.c.job_id
-    runnable = exists().where(mine, jobs.c.status.in_(RUNNABLE))
-    mine_to_start = (chunks.c.id == bindparam("chunk_id"), chunks.c.state == "offered", runnable)
-    begun = {"fence": chunks.c.fence + 1, "starts": chunks.c.starts + 1, "owner": bindparam("worker")}
-    status = select(jobs.c.status).where(mine).scalar_subquery()
-    return update(chunks).where(*mine_to_start).values(begun).returning(*chunks.c, status.label("job_status"))
 
 
 async def finish(connection: AsyncConnection, chunk: ChunkRow, state: str) -> bool:
     """Ends a chunk as `done` or `canceled`; returns whether it was still the caller's to end."""
-    changes = _fenced(chunk).values(state=state, owner=None, offered_at=None)
-    return (await connection.execute(changes)).rowcount == 1
+    the = {"the_id": chunk.id, "the_fence": chunk.fence}
+    return await FINISH.run(connection, {"state": state, "owner": None, "offered_at": None, **the}) == 1
 
 
 async def give_back(

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, Select, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import JobFilter
 from db.pages import Order, Page, Window, read_page, read_page_per_parent
+from db.prepared import Prepared
+from db.prepared_writes import PreparedWrite
 from db.tables.jobs import ChunkRow, JobRow, chunks, jobs
 from db.tables.models import models
 from db.types import first_id_at
@@ -21,6 +24,9 @@ from db.types import first_id_at
 RUNNABLE = ("QUEUED", "RUNNING")
 ACTIVE = (*RUNNABLE, "PAUSED", "CANCELING")
 OPEN = ("pending", "offered")
+LOCKED = Prepared(
+    select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update()  # SQLite has one writer anyway
+)
 
 ORDERS: Mapping[str, tuple[Column[Any], ...]] = {
     "CREATED_AT": (jobs.c.id,),
@@ -52,13 +58,17 @@ async def whole(connection: AsyncConnection, job_id: str) -> JobRow | None:
 
 async def lock(connection: AsyncConnection, job_id: str) -> JobRow:
     """Reads a job that nobody else changes before this transaction ends."""
-    locked = select(jobs).where(jobs.c.id == job_id).with_for_update()  # SQLite has one writer anyway
-    return cast(JobRow, (await connection.execute(locked)).one())
+    return cast(JobRow, await LOCKED.first(connection, job_id=job_id))
 
 
 async def change(connection: AsyncConnection, job_id: str, **changes: Any) -> None:
     """Changes columns of a job that is locked."""
-    await connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
+    await _change(tuple(changes)).run(connection, {**changes, "the_id": job_id})
+
+
+@lru_cache(maxsize=64)
+def _change(names: tuple[str, ...]) -> PreparedWrite:
+    return PreparedWrite(update(jobs).where(jobs.c.id == bindparam("the_id")), names)
 
 
 async def change_status(

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
-    Insert,
     Select,
     Table,
     and_,
@@ -25,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
     type_coerce,
     update,
@@ -32,13 +32,15 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.prepared import Prepared
 from db.prepared_writes import PreparedWrite
 from db.tables.models import model_versions, models
 from db.tables.predictions import predictions
-from db.tables.usage import NONE, RollupRow, UsageRow, usage
+from db.tables.usage import NONE, RollupRow, UsageRow, daily_rollups, rollups, usage
 from db.types import Time
 
 FOLD_LOCK = 0x666F6C64
+ROLLUP_LOCK = 0x726F6C6C
 HOUR_MS = 3_600_000
 KEY = ("project_id", "hour", "model_version_id", "api_key_id", "job_id", "alias_id", "part", "currency")
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "records")
@@ -49,6 +51,20 @@ UNFOLDED = text("NOT folded")
 
 ADD = PreparedWrite(insert(usage), [str(column.key) for column in usage.columns])
 
+SUMS = tuple(str(column.key) for column in rollups.columns if column.key not in KEY)
+AT = {
+    table: Prepared(select(table).where(*(table.c[name] == bindparam(name) for name in KEY)))
+    for table in (rollups, daily_rollups)
+}
+CHANGE = {
+    table: PreparedWrite(
+        update(table).where(*(table.c[name] == bindparam(f"at_{name}") for name in KEY)), SUMS
+    )
+    for table in (rollups, daily_rollups)
+}
+FEW_KEYS = 4
+"""So many rollups are read one by one: each is a row of the primary key, by a statement that is prepared."""
+
 
 async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Stores what terminal predictions used, in the transaction that makes them terminal."""
@@ -56,18 +72,22 @@ async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> No
         await ADD.run(connection, row)
 
 
-async def add_items(connection: AsyncConnection, job_id: str, after: int) -> None:
-    """Stores what a job's items used that are stored in this transaction, numbered higher than `after`."""
-    await connection.execute(_add_items(), {"of_job": job_id, "after": after})
+async def add_items(connection: AsyncConnection, job_id: str, after: int, *, folded: bool) -> None:
+    """Stores what a job's items used that are stored in this transaction, numbered higher than `after`.
+
+    `folded` says that the same transaction adds them to their rollups.
+    """
+    await _add_items(folded).run_long(connection, {"of_job": job_id, "after": after})
 
 
-@cache  # to build it takes longer than to run it
-def _add_items() -> Insert:
+@cache
+def _add_items(folded: bool) -> PreparedWrite:
     columns = [column for column in usage.columns if column.key not in ("prediction_id", "folded")]
     ended = (predictions.c.job_id == bindparam("of_job"), predictions.c.job_sequence > bindparam("after"))
-    values = [predictions.c.id, *(_of_prediction(column) for column in columns), false()]
+    marked = true() if folded else false()
+    values = [predictions.c.id, *(_of_prediction(column) for column in columns), marked]
     names = ["prediction_id", *(str(column.key) for column in columns), "folded"]
-    return insert(usage).from_select(names, select(*values).where(*ended))
+    return PreparedWrite(insert(usage).from_select(names, select(*values).where(*ended)), names)
 
 
 def part_of(prediction: Table) -> ColumnElement[str]:
@@ -96,13 +116,34 @@ async def may_fold(connection: AsyncConnection) -> bool:
     if connection.dialect.name != "postgresql":
         return True
     taken = await connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": FOLD_LOCK})
-    return bool(taken.scalar_one())
+    if not taken.scalar_one():
+        return False
+    await lock_rollups(connection)
+    return True
+
+
+async def may_fold_items(connection: AsyncConnection) -> bool:
+    """Keeps rollups from being changed by others than jobs, unless one changes or wants to change them now.
+
+    Those of a job have rollups of their own, and whoever adds to them has locked the job.
+    """
+    if connection.dialect.name != "postgresql":
+        return True
+    taken = text("SELECT pg_try_advisory_xact_lock_shared(:key)")
+    return bool((await connection.execute(taken, {"key": ROLLUP_LOCK})).scalar_one())
+
+
+async def lock_rollups(connection: AsyncConnection) -> None:
+    """Waits until no job adds to its rollups, and keeps all from it until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ROLLUP_LOCK})
 
 
 async def lock_folding(connection: AsyncConnection) -> None:
     """Waits until nobody folds, and keeps others from it until this transaction ends."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FOLD_LOCK})
+    await lock_rollups(connection)
 
 
 async def has_unfolded(connection: AsyncConnection) -> bool:
@@ -163,6 +204,10 @@ async def rollups_at(
 ) -> Sequence[RollupRow]:
     """Reads the rollups of these keys, each in the order of `KEY`, from the table of hours or of days."""
     found: list[Any] = []
+    if len(keys) <= FEW_KEYS:
+        for key in keys:
+            found += await AT[table].all(connection, **dict(zip(KEY, key, strict=True)))
+        return found
     for start in range(0, len(keys), KEYS_AT_ONCE):
         wanted = or_(
             *(
@@ -184,9 +229,8 @@ async def put_rollups(
     if new:
         await connection.execute(insert(table), list(new))
     for row in changed:
-        at = and_(*(table.c[name] == row[name] for name in KEY))
-        values = {name: value for name, value in row.items() if name not in KEY}
-        await connection.execute(update(table).where(at).values(**values))
+        at = {f"at_{name}": row[name] for name in KEY}
+        await CHANGE[table].run(connection, {**{name: row[name] for name in SUMS}, **at})
 
 
 async def export_page(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from db.tables import ChunkRow, JobRow
 from db.types import new_id, now
+from engine.backends.base import Result
 from engine.errors import ProcessingError, ThrottledError
 from engine.jobs.lines import Item
 from engine.outcome import Outcome
@@ -37,6 +39,36 @@ class Running:
 
 
 @dataclass(slots=True)
+class Answers:
+    """What a backend answered to items that it was given together, in their order."""
+
+    items: Sequence[Running]
+    results: Sequence[Result | ProcessingError]
+    started: float
+    """A reading of `time.perf_counter`."""
+    ended_at: datetime
+
+    def outcomes(self) -> Iterator[tuple[Running, Outcome]]:
+        """Yields each item with its outcome."""
+        for running, result in zip(self.items, self.results, strict=True):
+            yield running, outcome_of(result, self.started)
+
+
+def outcome_of(result: Result | ProcessingError, started: float) -> Outcome:
+    """Returns how an item ended that was answered together with others."""
+    if isinstance(result, ProcessingError):
+        return Outcome(PredictionStatus.FAILED, started=started, error=result)
+    outcome = Outcome(PredictionStatus.SUCCEEDED, started=started)
+    outcome.output, outcome.usage, outcome.inference_ms = result.output, result.usage, result.inference_ms
+    return outcome
+
+
+def jitter() -> float:
+    """Returns a number from 0 to 1, which spreads those that wait."""
+    return random.random()  # noqa: S311 - it spreads load
+
+
+@dataclass(slots=True)
 class Ended:
     """One item that has a result which stays. (Frozen, it would take four times as long to make.)"""
 
@@ -55,6 +87,8 @@ class Chunk:
     served: Served
     left: dict[int, Running] = field(default_factory=dict)
     ended: list[Ended] = field(default_factory=list)
+    answers: list[Answers] = field(default_factory=list)
+    """What was answered and not looked at yet: of hundreds of items, the thread that stores does that."""
     started_at: datetime = field(default_factory=now)
     wait_seconds: float = 0.0
     is_throttled: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Sequence
 from typing import cast
@@ -13,14 +12,14 @@ from db.types import now
 from engine.backends.base import ManyBackend, Result, Token
 from engine.bus.memory import MemoryBus
 from engine.errors import InternalError, ProcessingError, RateLimitedError
-from engine.jobs.chunk import Chunk, Running
+from engine.jobs.chunk import Answers, Chunk, Running, jitter, outcome_of
 from engine.limits.estimates import expected_tokens
 from engine.limits.service import Limits
 from engine.model_calls import model_call
 from engine.outcome import Outcome, generates
 from engine.routing.router import THROTTLED_SECONDS, Router, Tries, may_be_better_elsewhere
 from engine.text_stream import TextStream
-from engine.values import ExplanationMethod, PredictionStatus
+from engine.values import ExplanationMethod
 
 log = logging.getLogger(__name__)
 
@@ -48,25 +47,19 @@ async def _run_together(
     except asyncio.CancelledError:
         await asyncio.shield(router.circuits.left(chunk.served.version.row.id))
         raise
-    outcomes = [_outcome(result, started) for result in results]
-    whole = next((outcome for outcome in outcomes if outcome.error is None), outcomes[0])
-    await router.note(chunk.served, whole)
-    again, at = [], now()
-    for running, outcome in zip(items, outcomes, strict=True):
-        if chunk.route.others and may_be_better_elsewhere(outcome):
+    whole = next((result for result in results if isinstance(result, Result)), results[0])
+    await router.note(chunk.served, outcome_of(whole, started))
+    answers = Answers(items, results, started, now())
+    if not chunk.route.others:
+        chunk.answers.append(answers)
+        return
+    again = []
+    for running, outcome in answers.outcomes():
+        if may_be_better_elsewhere(outcome):
             again.append((running, outcome))
         else:
-            chunk.end(running, outcome, at, _jitter())
+            chunk.end(running, outcome, answers.ended_at, jitter())
     await _run_each(chunk, again, router, limits)
-
-
-def _outcome(result: Result | ProcessingError, started: float) -> Outcome:
-    if isinstance(result, Result):
-        outcome = Outcome(PredictionStatus.SUCCEEDED, started=started)
-        outcome.output, outcome.usage = result.output, result.usage
-        outcome.inference_ms = result.inference_ms
-        return outcome
-    return Outcome(PredictionStatus.FAILED, started=started, error=result)
 
 
 async def _predict_many(
@@ -103,7 +96,7 @@ async def _run_alone(
     try:
         outcome = await _routed(chunk, running, router, failed)
         used = 0 if outcome.usage is None else outcome.usage.tokens
-        chunk.end(running, outcome, now(), _jitter())
+        chunk.end(running, outcome, now(), jitter())
     finally:
         await limits.settle(reservation, used)
 
@@ -117,10 +110,6 @@ async def _routed(chunk: Chunk, running: Running, router: Router, failed: Outcom
     running.served = tries.served
     running.others += max(0, tries.calls - 1)
     return outcome
-
-
-def _jitter() -> float:
-    return random.random()  # noqa: S311 - it spreads load
 
 
 class Unheard(MemoryBus):

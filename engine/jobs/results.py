@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,11 +19,11 @@ from db.types import now
 from engine.bus.base import Bus
 from engine.jobs.chunk import Chunk
 from engine.jobs.endings import close_chunks
-from engine.jobs.rows import STATUS, Row, common_columns, cost_of_rows, item_rows, tallies
+from engine.jobs.rows import Stored, common_columns, cost_together, stored, tallies
 from engine.limits.budgets import Budgets
 from engine.observer import UNOBSERVED, Observer
 from engine.usage import ledger
-from engine.values import JobStatus, PredictionStatus
+from engine.values import JobStatus
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +48,11 @@ class Results:
 
         A database that stays away leaves the chunk as it is: it will be offered again.
         """
-        rows = await asyncio.to_thread(item_rows, chunk)
+        what = await asyncio.to_thread(stored, chunk)
         for tried in range(STORE_TRIES):
             try:
                 async with self._turn, self._database.write() as connection:
-                    job = await _store(connection, chunk, rows, self._budgets)
+                    job = await _store(connection, chunk, what, self._budgets)
                 break
             except DatabaseUnavailableError:
                 await asyncio.sleep(0.1 * 2**tried)
@@ -61,9 +60,9 @@ class Results:
             log.error("chunk %s could not be stored; it will run again", chunk.row.id)
             return
         if job is not None:
-            for name, found in tallies(chunk, rows).items():
+            for name, found in tallies(chunk, what.sums).items():
                 self._observer.items_ended(name, found)
-            self._bus.announce(f"job:{job.id}", job.sequence + len(rows))
+            self._bus.announce(f"job:{job.id}", job.sequence + what.count)
 
     async def give_back(self, row: ChunkRow, wait_seconds: float) -> None:
         """Makes a chunk that could not run pending again, after a while; one of a job that ends, canceled."""
@@ -79,9 +78,7 @@ class Results:
         self._bus.announce(f"job:{job.id}", job.sequence)
 
 
-async def _store(
-    connection: AsyncConnection, chunk: Chunk, rows: Sequence[Row], budgets: Budgets
-) -> JobRow | None:
+async def _store(connection: AsyncConnection, chunk: Chunk, what: Stored, budgets: Budgets) -> JobRow | None:
     """Returns the job as it was before, None where the chunk was not the caller's to end."""
     job = await job_queries.lock(connection, chunk.job.id)
     goes_on = bool(chunk.left) and job.status != JobStatus.CANCELING
@@ -91,25 +88,24 @@ async def _store(
         is_mine = await queries.finish(connection, chunk.row, "canceled" if chunk.left else "done")
     if not is_mine:
         return None
-    if rows:  # what goes with a result goes in here
-        await item_queries.add(connection, common_columns(chunk), rows, job.sequence)
-        await ledger.record_items(connection, job)
+    if what.count:  # what goes with a result goes in here
+        await item_queries.add(connection, common_columns(chunk), what.alike, job.sequence)
+        await ledger.record_items(connection, job, what.sums)
     if chunk.is_budgeted:
-        await budgets.settle(connection, chunk.holder, cost_of_rows(chunk, rows))
+        await budgets.settle(connection, chunk.holder, cost_together(what.sums))
     at = now()
-    changes = _counts(rows, job, canceled=0 if goes_on else len(chunk.left)) | _rate(job, len(rows), at)
+    changes = _counts(what, job, canceled=0 if goes_on else len(chunk.left)) | _rate(job, what.count, at)
     if goes_on and chunk.is_throttled:
         changes["not_before"] = chunk.not_before
     await close_chunks(connection, job, 0 if goes_on else 1, changes, at, job.ends_as)
     return job
 
 
-def _counts(rows: Sequence[Row], job: JobRow, *, canceled: int) -> dict[str, Any]:
-    succeeded = sum(row[STATUS] == PredictionStatus.SUCCEEDED for row in rows)
+def _counts(what: Stored, job: JobRow, *, canceled: int) -> dict[str, Any]:
     return {
-        "sequence": job.sequence + len(rows),
-        "succeeded": job.succeeded + succeeded,
-        "failed": job.failed + len(rows) - succeeded,
+        "sequence": job.sequence + what.count,
+        "succeeded": job.succeeded + what.count - what.failed,
+        "failed": job.failed + what.failed,
         "canceled": job.canceled + canceled,
     }
 

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from db.queries.items import ITEM_COLUMNS
 from db.tables import JobRow
-from db.types import epoch_ms
+from db.tables.usage import NONE
+from db.types import epoch_ms, from_epoch_ms
 from engine.catalog import CatalogVersion
-from engine.jobs.chunk import Chunk, Ended
+from engine.errors import ProcessingError
+from engine.jobs.chunk import Answers, Chunk, Ended, Running, jitter, outcome_of
 from engine.money import Cost, cost_of, price_at
 from engine.observer import Tally
 from engine.outcome import error_json
-from engine.values import Usage
+from engine.usage.ledger import Sums, hour_of
+from engine.values import AliasPart, PredictionStatus, Usage
 
 Row = tuple[Any, ...]
-
-STATUS = ITEM_COLUMNS.index("status")
-TALLIED = slice(ITEM_COLUMNS.index("model_version_id"), ITEM_COLUMNS.index("currency") + 1)
 
 
 def common_columns(chunk: Chunk) -> dict[str, Any]:
@@ -50,45 +49,95 @@ def common_columns(chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def item_rows(chunk: Chunk) -> list[Row]:
-    """Returns the values of `ITEM_COLUMNS` for each item that has ended, numbered from 1.
+@dataclass(slots=True)
+class Stored:
+    """What is stored of the items of a chunk that have ended."""
+
+    alike: dict[Row, list[Row]]
+    """The `OWN_COLUMNS` of items, numbered from 1, by the `ALIKE_COLUMNS` that they have in common."""
+    sums: list[Sums]
+
+    @property
+    def count(self) -> int:
+        """How many items those are."""
+        return sum(each.predictions for each in self.sums)
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return sum(each.failed for each in self.sums)
+
+
+def stored(chunk: Chunk) -> Stored:
+    """Returns what is stored of the items that have ended.
 
     The chunk forgets them: to let go of thousands of small objects takes a while, which is spent here and
     not on the event loop.
     """
-    started = epoch_ms(chunk.started_at)
-    answerers = {version.row.id: _Answerer(version, chunk.job) for version in chunk.route.versions}
+    groups = _Groups(chunk)
+    answers, chunk.answers = chunk.answers, []
+    for each in answers:
+        groups.add_answers(each)
     ended, chunk.ended = chunk.ended, []
-    rows = []
-    for number, each in enumerate(ended, 1):
-        served = each.running.served or chunk.served
-        rows.append(_row(number, each, started, answerers[served.version.row.id]))
-    return rows
+    for one in ended:
+        groups.add(one)
+    return Stored(groups.alike, [_sums(chunk.job, *group) for group in groups.alike.items()])
 
 
-def _row(number: int, ended: Ended, started: int, answerer: _Answerer) -> Row:
-    running, outcome = ended.running, ended.outcome
-    finished = epoch_ms(ended.ended_at)
-    first_token = outcome.first_token
-    return (
-        running.id,
-        number,
-        running.place,
-        running.item.custom_id,
-        running.tries + running.others,
-        finished,
-        answerer.asked_version_id,
-        answerer.version_id,
-        outcome.status.value,
-        *(NOTHING_USED if outcome.usage is None else answerer.columns(outcome.usage, ended.ended_at)),
-        outcome.inference_ms,
-        None if first_token is None else (first_token - outcome.started) * 1000,
-        float(max(0, finished - started)),  # the clock may have been set back
-        None if outcome.error is None else _json(error_json(outcome.error)),
-        _json(outcome.explanation),
-        _json(running.item.data.value),
-        _json(outcome.output),
-    )
+class _Groups:
+    """Gathers the items of a chunk by what they have in common."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.alike: dict[Row, list[Row]] = {}
+        self._chunk = chunk
+        self._count = 0
+        self._started = epoch_ms(chunk.started_at)
+        self._answerers = {version.row.id: _Answerer(version, chunk.job) for version in chunk.route.versions}
+
+    def add(self, ended: Ended) -> None:
+        """Adds an item."""
+        self._rows(ended).append(self._own(ended.running, ended.outcome.output))
+
+    def add_answers(self, answers: Answers) -> None:
+        """Adds the items that were answered well together; the others end in the chunk, or run again."""
+        known: dict[Any, list[Row]] = {}
+        for running, result in zip(answers.items, answers.results, strict=True):
+            if isinstance(result, ProcessingError):
+                self._chunk.end(running, outcome_of(result, answers.started), answers.ended_at, jitter())
+                continue
+            running.tries += 1
+            del self._chunk.left[running.place]
+            key = (running.tries, running.others, id(result.usage), result.inference_ms)
+            rows = known.get(key)
+            if rows is None:  # nearly all of a chunk are alike
+                ended = Ended(running, outcome_of(result, answers.started), answers.ended_at)
+                rows = known[key] = self._rows(ended)
+            rows.append(self._own(running, result.output))
+
+    def _own(self, running: Running, output: dict[str, Any] | None) -> Row:
+        self._count += 1
+        item = running.item
+        return running.id, self._count, running.place, item.custom_id, _json(item.data.value), _json(output)
+
+    def _rows(self, ended: Ended) -> list[Row]:
+        running, outcome = ended.running, ended.outcome
+        answerer = self._answerers[(running.served or self._chunk.served).version.row.id]
+        finished = epoch_ms(ended.ended_at)
+        first_token = outcome.first_token
+        alike = (
+            running.tries + running.others,
+            finished,
+            answerer.asked_version_id,
+            answerer.version_id,
+            outcome.status.value,
+            *(NOTHING_USED if outcome.usage is None else answerer.columns(outcome.usage, ended.ended_at)),
+            outcome.inference_ms,
+            None if first_token is None else (first_token - outcome.started) * 1000,
+            float(max(0, finished - self._started)),  # the clock may have been set back
+            None if outcome.error is None else _json(error_json(outcome.error)),
+            _json(outcome.explanation),
+        )
+        return self.alike.setdefault(alike, [])
 
 
 class _Answerer:
@@ -123,29 +172,60 @@ def _usage_columns(usage: Usage, cost: Cost | None) -> Row:
     )
 
 
-def tallies(chunk: Chunk, rows: Sequence[Row]) -> dict[str, Tally]:
-    """Returns the sum over the rows of a chunk that each version answered, by its name."""
+def _sums(job: JobRow, alike: Row, rows: Sequence[Row]) -> Sums:
+    _, finished, asked, version_id, status, _, given, cached, written, records, nanos, currency, *times = (
+        alike
+    )
+    _, first_token_ms, total_ms, _, _ = times
+    part = NONE if job.alias_id is None else AliasPart.ARM if asked is None else AliasPart.FALLBACK
+    count = len(rows)
+    return Sums(
+        project_id=job.project_id,
+        hour=hour_of(from_epoch_ms(finished)),
+        model_version_id=version_id,
+        api_key_id=job.api_key_id or NONE,
+        job_id=job.id,
+        alias_id=job.alias_id or NONE,
+        part=part,
+        currency=currency or NONE,
+        total_ms=total_ms,
+        time_to_first_token_ms=first_token_ms,
+        model_id=job.model_id,
+        predictions=count,
+        failed=count if status == PredictionStatus.FAILED else 0,
+        cached=0,
+        unpriced=count if nanos is None else 0,
+        cost_nanos=count * (nanos or 0),
+        input_tokens=count * (given or 0),
+        cached_input_tokens=count * (cached or 0),
+        output_tokens=count * (written or 0),
+        records=count * (records or 0),
+    )
+
+
+def tallies(chunk: Chunk, sums: Sequence[Sums]) -> dict[str, Tally]:
+    """Returns what each version, known by its name, answered of a chunk."""
     names = {version.row.id: version.spec.name for version in chunk.route.versions}
     found: dict[str, Tally] = {}
-    # Nearly all rows of a chunk are the same in this.
-    for tallied, count in Counter(map(itemgetter(TALLIED), rows)).items():
-        version_id, status, _, given, cached, written, records, nanos, currency = tallied
-        tally = found.setdefault(names[version_id], Tally())
-        tally.statuses[status] += count
-        tally.records += count * (records or 0)
-        tally.input_tokens += count * (given or 0)
-        tally.cached_input_tokens += count * (cached or 0)
-        tally.output_tokens += count * (written or 0)
-        if nanos:
-            tally.cost_nanos[currency] += count * nanos
+    for each in sums:
+        tally = found.setdefault(names[each.model_version_id], Tally())
+        tally.statuses[PredictionStatus.FAILED] += each.failed
+        tally.statuses[PredictionStatus.SUCCEEDED] += each.predictions - each.failed
+        tally.records += each.records
+        tally.input_tokens += each.input_tokens
+        tally.cached_input_tokens += each.cached_input_tokens
+        tally.output_tokens += each.output_tokens
+        if each.cost_nanos:
+            tally.cost_nanos[each.currency] += each.cost_nanos
     return found
 
 
-def cost_of_rows(chunk: Chunk, rows: Sequence[Row]) -> Cost | None:
-    """Returns what the rows of a chunk cost together; None where it is not known of any."""
+def cost_together(sums: Sequence[Sums]) -> Cost | None:
+    """Returns what the items of a chunk cost together; None where it is not known of any."""
     costs = Counter[str]()
-    for tally in tallies(chunk, rows).values():
-        costs.update(tally.cost_nanos)
+    for each in sums:
+        if each.cost_nanos:
+            costs[each.currency] += each.cost_nanos
     return next((Cost(nanos, currency) for currency, nanos in costs.items()), None)
 
 

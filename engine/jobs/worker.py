@@ -118,12 +118,16 @@ class Worker:
             chunk = await self._prepared(row, job)
             if chunk is None:
                 return
-            if items := await self._spending.afford(chunk):
-                await run_items(chunk, items, self._router, self._limits)
+            await self._run_items(chunk)
         except asyncio.CancelledError:
             await uncancelled(self._cut(row, chunk))
             raise
         await uncancelled(self._results.store(chunk))
+
+    async def _run_items(self, chunk: Chunk) -> None:
+        """Runs what is affordable, and keeps none of it: the thread that stores the items lets go of them."""
+        if items := await self._spending.afford(chunk):
+            await run_items(chunk, items, self._router, self._limits)
 
     async def _prepared(self, row: ChunkRow, job: JobRow) -> Chunk | None:
         """Returns the chunk with what is left to run of it; None where it can not run, or not now."""

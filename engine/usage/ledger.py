@@ -2,7 +2,8 @@
 
 The ledger row goes with the result into one transaction. Rollups follow within a second: one
 transaction reads rows that are in no rollup yet, adds them, and marks them, so that each is added
-exactly once whatever dies. Who asks for usage adds the rows that are not folded yet, and so sees all.
+exactly once whatever dies. Many items of a job are added in the transaction that stores them. Who asks
+for usage adds the rows that are not folded yet, and so sees all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 Groups = dict[tuple[Any, ...], list[Any]]
 """Sums of ledger rows by the key of the rollup that they belong to."""
 
-FOLD_AT_ONCE = 5000
+FOLD_AT_ONCE = 2000
+MANY_ITEMS = 100
 FOLD_SECONDS = 1.0
 
 COUNTED = (
@@ -50,9 +52,42 @@ async def record(connection: AsyncConnection, rows: Iterable[PredictionRow]) -> 
     await queries.add(connection, [ledger_row(row) for row in rows])
 
 
-async def record_items(connection: AsyncConnection, job: JobRow) -> None:
-    """Writes the ledger rows of a job's items that were stored in this transaction; `job` is from before."""
-    await queries.add_items(connection, job.id, job.sequence)
+class Sums(NamedTuple):
+    """What some predictions used together that have key and durations in common, as the ledger adds it up."""
+
+    project_id: str
+    hour: datetime
+    model_version_id: str
+    api_key_id: str
+    job_id: str
+    alias_id: str
+    part: str
+    currency: str
+    total_ms: float | None
+    time_to_first_token_ms: float | None
+    model_id: str
+    predictions: int
+    failed: int
+    cached: int
+    unpriced: int
+    cost_nanos: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    records: int
+
+
+async def record_items(connection: AsyncConnection, job: JobRow, sums: Sequence[Sums]) -> None:
+    """Writes the ledger rows of a job's items that were stored in this transaction; `job` is from before.
+
+    `sums` are theirs. Many items are added to the rollups at once: to mark them, find them and mark them
+    again would take as long as to store them.
+    """
+    is_worth_it = sum(each.predictions for each in sums) >= MANY_ITEMS
+    folded = is_worth_it and await queries.may_fold_items(connection)
+    await queries.add_items(connection, job.id, job.sequence, folded=folded)
+    if folded:
+        await _add_up(connection, sums)
 
 
 def ledger_row(row: PredictionRow) -> dict[str, Any]:
@@ -107,7 +142,7 @@ class Folding:
             await asyncio.sleep(0 if full else FOLD_SECONDS)
 
     async def fold(self) -> int:
-        """Adds at most 5,000 rows to their rollups and returns how many there were.
+        """Adds at most 2,000 rows to their rollups and returns how many there were.
 
         Raises:
             DatabaseUnavailableError: nothing was added.
@@ -119,9 +154,13 @@ class Folding:
             if not await queries.may_fold(connection):
                 return 0
             sums = await queries.take_unfolded(connection, FOLD_AT_ONCE)
-            await _add(connection, rollups, _grouped(sums, hour_of))
-            await _add(connection, daily_rollups, _grouped(sums, day_of))
+            await _add_up(connection, sums)
         return sum(each.predictions for each in sums)
+
+
+async def _add_up(connection: AsyncConnection, sums: Sequence[Any]) -> None:
+    await _add(connection, rollups, _grouped(sums, hour_of))
+    await _add(connection, daily_rollups, _grouped(sums, day_of))
 
 
 async def _add(connection: AsyncConnection, table: Table, groups: Groups) -> None:

@@ -77,6 +77,22 @@ async def test_a_bad_item_does_not_touch_its_neighbours(many_bench: Bench, many:
     assert (failed.error["code"], failed.error["message"]) == ("MODEL_ERROR", "It is seven.")
 
 
+@pytest.mark.parametrize("size", [100, 400])
+async def test_a_chunk_is_stored_by_as_many_statements_whatever_its_size(
+    many_bench: Bench, size: int
+) -> None:
+    job = await many_bench.submit(size)
+    statements: list[str] = []
+
+    with many_bench.database.watched(statements.append):
+        async with many_bench.working():
+            await many_bench.ended(job.id)
+
+    # predictions and ledger, the rollups of the hour and of the day, the job: once as it began
+    written = ("INSERT INTO prediction ", "INSERT INTO usage ", "INSERT INTO usage_rollup", "UPDATE job ")
+    assert [sum(each.startswith(words) for each in statements) for words in written] == [1, 1, 2, 2]
+
+
 async def test_a_permanent_error_is_not_tried_again(bench: Bench) -> None:
     bench.backend.error = ModelError("Never.")
     job = await bench.submit(1)
