@@ -95,12 +95,12 @@ class InlineConnection:
 
     async def run_prepared(self, prepared: Prepared, parameters: Parameters) -> Sequence[Any]:
         """Returns all rows of a prepared statement."""
-        found = self._inline.rows(prepared.form(parameters), parameters)
+        form = prepared.form(parameters)
+        found = self._inline.rows(form, parameters)
         if found is not None:
             return found
         borrowed = await self._borrow()
-        rows: Sequence[Any] = (await borrowed.execute(prepared.statement, dict(parameters))).all()
-        return rows
+        return form.made((await borrowed.exec_driver_sql(form.sql, form.arguments(parameters))).all())
 
     async def execute(self, *statement: Any) -> Any:
         """See `AsyncConnection.execute`."""

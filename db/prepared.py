@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select
@@ -81,8 +81,15 @@ class Form:
 
     def rows(self, connection: sqlite3.Connection, parameters: Parameters) -> list[Any]:
         """Runs the statement. Raises what sqlite3 raises."""
-        found = connection.execute(self.sql, [read(parameters) for read in self._arguments])
-        return list(map(self._make, found.fetchall()))
+        return self.made(connection.execute(self.sql, self.arguments(parameters)).fetchall())
+
+    def arguments(self, parameters: Parameters) -> tuple[Any, ...]:
+        """Returns the parameters in the order of the statement, as SQLite holds them."""
+        return tuple([read(parameters) for read in self._arguments])
+
+    def made(self, found: Iterable[Sequence[Any]]) -> list[Any]:
+        """Returns what was found with its columns as attributes."""
+        return list(map(self._make, found))
 
 
 def row_class(statement: Statement) -> Any:

@@ -17,16 +17,24 @@ def open_wal(database: str, *, timeout: float = 5.0, **options: Any) -> sqlite3.
 
     Raises:
         sqlite3.OperationalError: the file stays locked, or can not be opened.
+        sqlite3.DatabaseError: it is no database.
     """
     connection: sqlite3.Connection = sqlite3.connect(database, timeout=timeout, **options)
-    end = time.monotonic() + timeout
+    try:
+        _set_wal(connection, time.monotonic() + timeout)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_wal(connection: sqlite3.Connection, until: float) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").close()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                connection.close()
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(LOOK_SECONDS)
         else:
-            return connection
+            return

@@ -103,9 +103,10 @@ class Answer:
 
     def _pooled(self, rows: Sequence[queries.Row]) -> Mapping[tuple[datetime, Group], Durations]:
         starts = [start for start, _ in self.spans]
+        key_of = bucket_key(self.by, starts, self.unit)
         found: dict[tuple[datetime, Group], Durations] = {}
         for row in rows:
-            number, group = bucket_key(row, self.by, starts, self.unit)
+            number, group = key_of(row)
             found.setdefault((starts[number], group), Durations()).add(row)
         return found
 

@@ -6,18 +6,20 @@ One statement sees one moment, so that a row which is folded meanwhile counts on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Float,
+    Integer,
     LargeBinary,
     Select,
     Subquery,
     Table,
+    bindparam,
     case,
     func,
     literal,
@@ -30,6 +32,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import UsageFilter
+from db.prepared import Prepared
 from db.queries.usage import TOKENS, UNFOLDED, part_of
 from db.tables.predictions import predictions
 from db.tables.usage import NONE, daily_rollups, rollups, usage
@@ -37,8 +40,16 @@ from db.types import MILLISECOND, Time
 
 DIMENSIONS = ("model_id", "model_version_id", "api_key_id", "job_id", "alias_id", "part")
 COUNTED = ("predictions", "failed", "cached", *TOKENS, "cost_nanos", "unpriced")
+SUMMED = ("project_id", "currency", *COUNTED)
 DAY = timedelta(days=1)
+DURATIONS = ("latency", "time_to_first_token", "total_ms", "time_to_first_token_ms")
 TERMINAL = ("SUCCEEDED", "FAILED", "CANCELED")
+STATEMENTS = 200
+"""How many statements are kept: one for each kind of question, whatever its ids and times."""
+
+Names = tuple[str, ...]
+Tables = tuple[Table, ...]
+Piece = tuple[Table, datetime, datetime]
 
 Row = Any
 """`slot`, the dimensions grouped by (None for what was not), `currency`, and what is asked of them."""
@@ -56,11 +67,9 @@ async def sums(
 
     `by` names some of `DIMENSIONS`. A row's `slot` counts units since 1970; without a unit it is 0.
     """
-    both = _both(project_id, wanted, COUNTED, unit)
-    keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by), both.c.currency]
-    summed = [func.sum(both.c[name]).label(name) for name in COUNTED]
-    statement = select(*keys, *summed).group_by(*keys).order_by(*keys).limit(limit)
-    return (await connection.execute(statement)).all()
+    pieces = _pieces(wanted, unit)
+    statement = _sums(_tables(pieces), _lists(wanted), tuple(by), unit)
+    return await statement.all(connection, **_parameters(project_id, wanted, pieces), most=limit)
 
 
 async def sketches(
@@ -74,10 +83,9 @@ async def sketches(
 
     A row has `latency` and `time_to_first_token`, or `total_ms` and `time_to_first_token_ms`.
     """
-    durations = ("latency", "time_to_first_token", "total_ms", "time_to_first_token_ms")
-    both = _both(project_id, wanted, durations, unit)
-    keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by)]
-    return (await connection.execute(select(*keys, *(both.c[name] for name in durations)))).all()
+    pieces = _pieces(wanted, unit)
+    statement = _sketches(_tables(pieces), _lists(wanted), tuple(by), unit)
+    return await statement.all(connection, **_parameters(project_id, wanted, pieces))
 
 
 async def by_source(connection: AsyncConnection) -> Sequence[Row]:
@@ -85,11 +93,11 @@ async def by_source(connection: AsyncConnection) -> Sequence[Row]:
 
     A row has `source` (`predictions`, `ledger`, `hours` or `days`), `project_id`, `currency` and `COUNTED`.
     """
-    ledger = _columns(usage, _ledger_columns(usage), COUNTED)
+    ledger = _columns(usage, _ledger_columns(usage), SUMMED)
     terminal = predictions.c.status.in_(TERMINAL)
-    ended = _columns(predictions, _ledger_columns(predictions), COUNTED).where(terminal)
+    ended = _columns(predictions, _ledger_columns(predictions), SUMMED).where(terminal)
     hours, days = (
-        union_all(_columns(table, _rollup_columns(table), COUNTED), ledger.where(UNFOLDED))
+        union_all(_columns(table, _rollup_columns(table), SUMMED), ledger.where(UNFOLDED))
         for table in (rollups, daily_rollups)
     )
     sources = {"predictions": ended, "ledger": ledger, "hours": hours, "days": days}
@@ -103,23 +111,43 @@ def _per_project(source: str, rows: Subquery) -> Select[Any]:
     return select(literal(source).label("source"), *keys, *summed).group_by(*keys)
 
 
-def _both(project_id: str, wanted: UsageFilter, names: Sequence[str], unit: timedelta | None) -> Subquery:
-    """Rollups, and what is in none: whole days come from those of days, unless hours are asked for."""
-    ledger_rows = _columns(usage, _ledger_columns(usage), names).where(
-        UNFOLDED, *_conditions(usage, usage.c.finished_at, project_id, wanted)
-    )
-    parts = [
-        _columns(table, _rollup_columns(table), names).where(
-            *_conditions(table, table.c.hour, project_id, replace(wanted, since=since, until=until))
-        )
-        for table, since, until in _pieces(wanted.since, wanted.until, unit)
-    ]
-    return union_all(*parts, ledger_rows).subquery("both")
+@lru_cache(STATEMENTS)
+def _sums(tables: Tables, lists: Names, by: Names, unit: timedelta | None) -> Prepared:
+    both = _both(tables, lists, ("time", *by, "currency", *COUNTED))
+    keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by), both.c.currency]
+    summed = [func.sum(both.c[name]).label(name) for name in COUNTED]
+    statement = select(*keys, *summed).group_by(*keys).order_by(*keys)
+    return Prepared(statement.limit(bindparam("most", type_=Integer)), lists=lists)
 
 
-def _pieces(
-    since: datetime, until: datetime, unit: timedelta | None
-) -> list[tuple[Table, datetime, datetime]]:
+@lru_cache(STATEMENTS)
+def _sketches(tables: Tables, lists: Names, by: Names, unit: timedelta | None) -> Prepared:
+    both = _both(tables, lists, ("time", *by, *DURATIONS))
+    keys = [_slot(both, unit).label("slot"), *(both.c[name] for name in by)]
+    return Prepared(select(*keys, *(both.c[name] for name in DURATIONS)), lists=lists)
+
+
+def _both(tables: Tables, lists: Names, names: Names) -> Subquery:
+    """Rollups, each from `since_N` to `until_N`, and what is in none, from `since` to `until`."""
+    ledger = _columns(usage, _ledger_columns(usage), names)
+    parts = [ledger.where(UNFOLDED, *_conditions(usage, usage.c.finished_at, lists))]
+    for number, table in enumerate(tables):
+        rolled = _columns(table, _rollup_columns(table), names)
+        parts.append(rolled.where(*_conditions(table, table.c.hour, lists, f"_{number}")))
+    return union_all(*parts).subquery("both")
+
+
+def _conditions(
+    table: Table, time: ColumnElement[Any], lists: Names, piece: str = ""
+) -> list[ColumnElement[bool]]:
+    since, until = bindparam(f"since{piece}", type_=Time), bindparam(f"until{piece}", type_=Time)
+    among = [table.c[name].in_(bindparam(name, expanding=True)) for name in lists]
+    return [table.c.project_id == bindparam("project_id"), time >= since, time < until, *among]
+
+
+def _pieces(wanted: UsageFilter, unit: timedelta | None) -> list[Piece]:
+    """Cuts a range up: whole days come from the rollups of days, unless hours are asked for."""
+    since, until = wanted.since, wanted.until
     first, last = _midnight(since + DAY - MILLISECOND), _midnight(until)
     if first >= last or (unit is not None and unit < DAY):
         return [(rollups, since, until)]
@@ -131,14 +159,19 @@ def _midnight(time: datetime) -> datetime:
     return time.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _conditions(
-    table: Table, time: ColumnElement[Any], project_id: str, wanted: UsageFilter
-) -> list[ColumnElement[bool]]:
-    conditions = [table.c.project_id == project_id, time >= wanted.since, time < wanted.until]
-    conditions += [
-        table.c[name].in_(values) for name in DIMENSIONS if (values := getattr(wanted, name)) is not None
-    ]
-    return conditions
+def _tables(pieces: Sequence[Piece]) -> Tables:
+    return tuple(table for table, _, _ in pieces)
+
+
+def _lists(wanted: UsageFilter) -> Names:
+    return tuple(name for name in DIMENSIONS if getattr(wanted, name) is not None)
+
+
+def _parameters(project_id: str, wanted: UsageFilter, pieces: Sequence[Piece]) -> dict[str, Any]:
+    parameters: dict[str, Any] = {name: list(getattr(wanted, name)) for name in _lists(wanted)}
+    for number, (_, since, until) in enumerate(pieces):
+        parameters |= {f"since_{number}": since, f"until_{number}": until}
+    return parameters | {"project_id": project_id, "since": wanted.since, "until": wanted.until}
 
 
 def slot_of(time: ColumnElement[Any], unit: timedelta) -> ColumnElement[int]:
@@ -150,9 +183,8 @@ def _slot(both: Subquery, unit: timedelta | None) -> ColumnElement[int]:
     return sql_cast(literal(0), BigInteger) if unit is None else slot_of(both.c.time, unit)
 
 
-def _columns(table: Table, columns: dict[str, ColumnElement[Any]], names: Sequence[str]) -> Select[Any]:
-    keys = ("time", "project_id", *DIMENSIONS, "currency")
-    return select(*(columns[name].label(name) for name in (*keys, *names))).select_from(table)
+def _columns(table: Table, columns: dict[str, ColumnElement[Any]], names: Names) -> Select[Any]:
+    return select(*(columns[name].label(name) for name in names)).select_from(table)
 
 
 def _rollup_columns(table: Table) -> dict[str, ColumnElement[Any]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from db.tables.usage import NONE
@@ -29,17 +29,24 @@ class Totals:
     output_tokens: int = 0
     records: int = 0
     unpriced: int = 0
-    costs: Counter[str] = field(default_factory=Counter)
-    priced: Counter[str] = field(default_factory=Counter)
+    costs: dict[str, int] = field(default_factory=dict)
+    priced: dict[str, int] = field(default_factory=dict)
     """How many predictions were charged in each currency."""
 
     def add(self, row: Any) -> None:
         """Adds a row of `db.queries.usage_sums.sums`."""
-        for name in COUNTS:
-            setattr(self, name, getattr(self, name) + int(getattr(row, name)))
+        self.predictions += int(row.predictions)  # PostgreSQL adds integers up as decimals
+        self.failed += int(row.failed)
+        self.cached += int(row.cached)
+        self.input_tokens += int(row.input_tokens)
+        self.cached_input_tokens += int(row.cached_input_tokens)
+        self.output_tokens += int(row.output_tokens)
+        self.records += int(row.records)
+        self.unpriced += int(row.unpriced)
         if row.currency != NONE:
-            self.costs[row.currency] += int(row.cost_nanos)
-            self.priced[row.currency] += int(row.predictions) - int(row.unpriced)
+            name = row.currency
+            self.costs[name] = self.costs.get(name, 0) + int(row.cost_nanos)
+            self.priced[name] = self.priced.get(name, 0) + int(row.predictions) - int(row.unpriced)
 
     def main_currency(self) -> str:
         """Returns the currency that most predictions were charged in; USD where there is none."""
@@ -48,23 +55,11 @@ class Totals:
 
     def cost_in(self, currency: str) -> Cost:
         """Returns what was charged in a currency."""
-        return Cost(self.costs[currency], currency)
+        return Cost(self.costs.get(currency, 0), currency)
 
     def other_costs(self, currency: str) -> list[Cost]:
         """Returns what was charged in every other currency, by its name; nothing is ever converted."""
         return [Cost(nanos, name) for name, nanos in sorted(self.costs.items()) if name != currency]
-
-
-COUNTS = (
-    "predictions",
-    "failed",
-    "cached",
-    "input_tokens",
-    "cached_input_tokens",
-    "output_tokens",
-    "records",
-    "unpriced",
-)
 
 
 @dataclass(slots=True)
@@ -112,14 +107,24 @@ def buckets_of(
     found: dict[tuple[int, Group], Totals] = {}
     if not by:
         found = {(number, ()): Totals() for number in range(len(spans))}
-    starts = [start for start, _ in spans]
+    key_of = bucket_key(by, [start for start, _ in spans], unit)
     for row in rows:
-        found.setdefault(bucket_key(row, by, starts, unit), Totals()).add(row)
+        key = key_of(row)
+        totals = found.get(key)
+        if totals is None:
+            totals = found[key] = Totals()
+        totals.add(row)
     made = [Bucket(*spans[number], group, totals) for (number, group), totals in found.items()]
     return sorted(made, key=lambda bucket: bucket.place)
 
 
-def bucket_key(row: Any, by: Sequence[str], starts: Sequence[datetime], unit: timedelta) -> tuple[int, Group]:
-    """Returns the number of the interval that a row falls into, and its group."""
-    number = max(0, bisect_right(starts, slot_start(row.slot, unit)) - 1)
-    return number, tuple(getattr(row, name) for name in by)
+def bucket_key(
+    by: Sequence[str], starts: Sequence[datetime], unit: timedelta
+) -> Callable[[Any], tuple[int, Group]]:
+    """Returns what tells the number of the interval that a row falls into, and its group."""
+
+    @cache
+    def number(slot: int) -> int:
+        return max(0, bisect_right(starts, slot_start(slot, unit)) - 1)
+
+    return lambda row: (number(row.slot), tuple([getattr(row, name) for name in by]))

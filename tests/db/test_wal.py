@@ -1,3 +1,4 @@
+import gc
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,3 +37,11 @@ def test_it_is_not_waited_for_longer_than_was_said(writing: sqlite3.Connection, 
 def test_a_file_that_can_not_be_opened_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         open_wal(str(tmp_path / "missing" / "new.db"), timeout=60)
+
+
+def test_a_file_that_is_no_database_is_closed_again(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no database, " * 100)
+
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        open_wal(str(tmp_path / "text.db"))
+    gc.collect()  # one that is open would be told as unraisable
