@@ -43,6 +43,14 @@ class OneTripConnection(aiosqlite.Connection):
         """Opens a cursor, in whatever thread: that touches no file."""
         return Result(self._cursor())
 
+    async def _connect(self) -> OneTripConnection:
+        try:
+            await super()._connect()
+        except sqlite3.Error:
+            self._thread.join()  # it has a last word for the loop, which may be closed by then
+            raise
+        return self
+
     async def _cursor(self) -> aiosqlite.Cursor:
         return OneTripCursor(self, self._conn.cursor())
 

@@ -1,8 +1,10 @@
 from functools import partial
 from pathlib import Path
+from sqlite3 import OperationalError
 from sqlite3 import connect as connect_here
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -34,6 +36,15 @@ async def test_a_statement_takes_one_trip_whether_it_has_rows_or_not(tmp_path: P
     assert [tuple(row) for row in rows] == [("a",), ("b",)]
     assert connection.trips - opened == 3
     await connection.close()
+
+
+async def test_the_thread_of_a_connection_that_could_not_be_made_has_ended(tmp_path: Path) -> None:
+    connection = connect(str(tmp_path / "no folder" / "a.db"), check_same_thread=False)
+
+    with pytest.raises(OperationalError):
+        await connection
+
+    assert not connection._thread.is_alive()
 
 
 async def test_sqlalchemy_reads_rows_counts_and_names_over_it(tmp_path: Path) -> None:
