@@ -57,7 +57,7 @@ class _Nothing:
         """Forgets it."""
 
 
-_NOTHING = _Nothing()
+_NOTHING = nullcontext(_Nothing())
 _tracer: Tracer | None = None
 
 
@@ -71,12 +71,12 @@ def span(
     name: str, kind: Kind, attributes: Attributes, parent: str | None = None
 ) -> AbstractContextManager[Span]:
     """Opens a span: see `Tracer`. An error that leaves the context fails it, by its class's name."""
-    return nullcontext(_NOTHING) if _tracer is None else _tracer.span(name, kind, attributes, parent)
+    return _NOTHING if _tracer is None else _tracer.span(name, kind, attributes, parent)
 
 
 def aside(name: str, attributes: Attributes) -> AbstractContextManager[Span]:
     """Opens a span beside the current one: see `Tracer`."""
-    return nullcontext(_NOTHING) if _tracer is None else _tracer.aside(name, attributes)
+    return _NOTHING if _tracer is None else _tracer.aside(name, attributes)
 
 
 def traceparent() -> str | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from engine.values import Viewer
 from foretell import __version__, console, graphiql, http, logs, uploads
 from foretell.auth import authenticate, credential
 from foretell.context import RequestContext
+from foretell.direct import Direct
 from foretell.documents import persisted_documents
 from foretell.graphql import GraphQLEndpoint, Session, TransportOptions
 from foretell.lifespan import running
@@ -22,13 +24,15 @@ from foretell.metrics import router as metrics_router
 from foretell.metrics.requests import RequestCounter
 from foretell.observed import ObservedOperations
 from foretell.operators import operators_port
-from foretell.protection import AllowedHosts, SecureHeaders, allow_origins
+from foretell.protection import AllowedHosts, Count, Front, SecureHeaders, allowing
 from foretell.protection.hosts import allowed_hosts
 from foretell.settings import Settings
 from foretell.tracing import TracedRequests
 from resolvers.context import Services
 from schema import PUBLIC_FIELDS, compiled, schema
 from schema.limits import DocumentLimits
+
+GRAPHQL = "/graphql"
 
 
 def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
@@ -39,14 +43,14 @@ def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
     One that shares its port with others is not `alone`, and serves no metrics there: they would be those
     of any.
     """
-    app = FastAPI(title="Foretell", version=__version__, openapi_url=None, lifespan=_lifespan)
+    app = Direct(title="Foretell", version=__version__, openapi_url=None, lifespan=_lifespan)
     app.state.settings = settings
     app.state.metrics = metrics = Metrics()
     app.state.shutdown = asyncio.Event()
     compiled.enabled = settings.compiled_executor
     endpoint = _endpoint(app, settings)
     app.state.endpoint = endpoint
-    app.router.routes.extend(endpoint.routes("/graphql"))
+    app.router.routes.extend(endpoint.routes(GRAPHQL))
     app.include_router(http.router)
     app.router.routes.extend(uploads.ROUTES)
     if settings.graphiql:
@@ -55,20 +59,25 @@ def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
         app.include_router(console.router)
     if alone and settings.metrics.port is None:
         app.include_router(metrics_router)
-    _protect(app, settings)
-    if settings.traces.endpoint is not None:
-        app.add_middleware(TracedRequests)
-    app.add_middleware(RequestCounter, counter=metrics.instruments.http_requests)
+    protect = protection(settings, RequestCounter(metrics.instruments.http_requests))
+    app.add_middleware(protect)
+    app.direct[GRAPHQL] = protect(endpoint.http)
     return app
 
 
-def _protect(app: FastAPI, settings: Settings) -> None:
-    if settings.allowed_origins:
-        allow_origins(app, settings.allowed_origins)
+def protection(settings: Settings, count: Count) -> Callable[[ASGIApp], ASGIApp]:
+    """Returns what puts before an application all that stands before every one of ours."""
     names = allowed_hosts(settings, settings.host)
-    if names is not None:
-        app.add_middleware(AllowedHosts, names=names)
-    app.add_middleware(SecureHeaders, over_tls=(settings.public_url or "").startswith("https://"))
+    hosts = None if names is None else AllowedHosts(names)
+    headers = SecureHeaders(over_tls=(settings.public_url or "").startswith("https://"))
+
+    def protect(app: ASGIApp) -> ASGIApp:
+        if settings.allowed_origins:
+            app = allowing(app, settings.allowed_origins)
+        app = Front(app, hosts=hosts, headers=headers, count=count)
+        return app if settings.traces.endpoint is None else TracedRequests(app)
+
+    return protect
 
 
 @asynccontextmanager

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 
 from db.types import now
 from engine.errors import RateLimitedError
 from engine.limits.base import MINUTE
 from engine.limits.service import Limits
-from engine.standing import RateLimit, RateLimitKind
+from engine.standing import LimitScope, RateLimit, RateLimitKind
 from foretell.graphql import Session
 from schema.extensions import Throttle
 
@@ -41,17 +42,23 @@ def headers(standing: Sequence[RateLimit]) -> dict[str, str]:
     if not standing:
         return {}
     at = now()
-    window = f"w={MINUTE:.0f}"
-    policies = [f"{_name(each)};q={each.limit};{window}" for each in standing]
+    policies = [_policy(each.scope, each.kind, each.limit) for each in standing]
     levels = [
-        f"{_name(each)};r={each.remaining};t={max(0, math.ceil((each.reset_at - at).total_seconds()))}"
+        f"{_name(each.scope, each.kind)};r={each.remaining};"
+        f"t={max(0, math.ceil((each.reset_at - at).total_seconds()))}"
         for each in standing
     ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(levels)}
 
 
-def _name(limit: RateLimit) -> str:
-    return f'"{limit.scope}-{limit.kind}"'.lower().replace("_", "-")
+@lru_cache(maxsize=256)
+def _policy(scope: LimitScope, kind: RateLimitKind, limit: int) -> str:
+    return f"{_name(scope, kind)};q={limit};w={MINUTE:.0f}"
+
+
+@cache
+def _name(scope: LimitScope, kind: RateLimitKind) -> str:
+    return f'"{scope}-{kind}"'.lower().replace("_", "-")
 
 
 def _tightest(standing: Sequence[RateLimit]) -> Mapping[str, object] | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Collection, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing, suppress
+from functools import lru_cache
+from types import TracebackType
 from typing import Any
 
 from graphql import GraphQLSyntaxError
@@ -18,6 +20,7 @@ from foretell.graphql.operations import ANSWERED, Operations
 from foretell.graphql.requests import OperationRequest, Refused
 from foretell.graphql.session import Context
 from foretell.metrics import Metrics
+from foretell.metrics.instruments import SERIES
 from schema.errors import code_of
 from schema.extensions import prepared_document
 from schema.limits import DocumentLimits
@@ -33,6 +36,8 @@ class ObservedOperations(Operations):
     def __init__(self, *given: Any, metrics: Metrics, **more: Any) -> None:
         super().__init__(*given, **more)
         self._on = metrics.instruments
+        self._ended = lru_cache(SERIES)(self._on.operations.labels)
+        self._seconds = lru_cache(SERIES)(self._on.operation_seconds.labels)
         self._registered = frozenset(self.documents.trusted.values())
 
     async def execute(
@@ -45,7 +50,7 @@ class ObservedOperations(Operations):
         """See `Operations`."""
         kind = self.kind(text, request, context.limits)
         with (
-            self._observed(kind, text, request, context.limits) as seen,
+            self._seen(kind, text, request, context.limits) as seen,
             tracing.span(seen.title, Kind.INTERNAL, seen.attributes) as span,
         ):
             result = await super().execute(text, request, context, allowed)
@@ -58,7 +63,7 @@ class ObservedOperations(Operations):
         self, text: str, request: OperationRequest, context: Context
     ) -> AsyncGenerator[ExecutionResult, None]:
         with (
-            self._observed(OperationType.SUBSCRIPTION, text, request, context.limits) as seen,
+            self._seen(OperationType.SUBSCRIPTION, text, request, context.limits) as seen,
             tracing.aside(seen.title, seen.attributes),
             self._on.subscriptions.track_inprogress(),
         ):
@@ -68,26 +73,19 @@ class ObservedOperations(Operations):
                     self._on.events.inc()
                     yield result
 
-    @contextmanager
-    def _observed(
+    def _seen(
         self, kind: OperationType | None, text: str, request: OperationRequest, limits: DocumentLimits
-    ) -> Iterator[_Seen]:
+    ) -> _Seen:
         name = self._name(text, request, limits) if text in self._registered else ""
-        seen, started = _Seen("unknown" if kind is None else kind.value, name), time.perf_counter()
-        try:
-            yield seen
-        except Refused as refused:
-            seen.code = refused.code
-            raise
-        except Exception:
-            seen.code = "INTERNAL"
-            raise
-        finally:
-            seconds = time.perf_counter() - started
-            self._on.operations.labels(seen.kind, name, seen.code).inc()
-            if kind is not OperationType.SUBSCRIPTION:
-                self._on.operation_seconds.labels(seen.kind, name).observe(seconds)
-            told = {"operation_type": seen.kind, "operation_name": name, "code": seen.code}
+        return _Seen(self, "unknown" if kind is None else kind.value, name)
+
+    def count(self, kind: str, name: str, code: str, seconds: float) -> None:
+        """Counts an operation that ended."""
+        self._ended(kind, name, code).inc()
+        if kind != OperationType.SUBSCRIPTION.value:
+            self._seconds(kind, name).observe(seconds)
+        if log.isEnabledFor(logging.DEBUG):
+            told = {"operation_type": kind, "operation_name": name, "code": code}
             log.debug("operation", extra=told | {"ms": round(seconds * 1000, 3)})
 
     @staticmethod
@@ -101,10 +99,25 @@ class ObservedOperations(Operations):
 
 
 class _Seen:
-    """What is known of one operation."""
+    """What is known of one operation, which goes on as long as the context."""
 
-    def __init__(self, kind: str, name: str) -> None:
-        self.kind, self.name, self.code = kind, name, OK
+    __slots__ = ("_by", "_started", "code", "kind", "name")
+
+    def __init__(self, by: ObservedOperations, kind: str, name: str) -> None:
+        self._by, self.kind, self.name, self.code = by, kind, name, OK
+
+    def __enter__(self) -> _Seen:
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Refused):
+            self.code = error.code
+        elif isinstance(error, Exception):
+            self.code = "INTERNAL"
+        self._by.count(self.kind, self.name, self.code, time.perf_counter() - self._started)
 
     @property
     def title(self) -> str:

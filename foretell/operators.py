@@ -13,7 +13,7 @@ from starlette.datastructures import State
 from foretell import http
 from foretell.listening import listening
 from foretell.metrics import router
-from foretell.protection import AllowedHosts, SecureHeaders
+from foretell.protection import AllowedHosts, Front, SecureHeaders
 from foretell.protection.hosts import allowed_hosts
 from foretell.settings import Settings
 
@@ -35,9 +35,8 @@ async def operators_port(settings: Settings, state: State) -> AsyncIterator[None
     app.include_router(http.router)
     app.include_router(router)
     names = allowed_hosts(settings, settings.metrics.host)
-    if names is not None:
-        app.add_middleware(AllowedHosts, names=names)
-    app.add_middleware(SecureHeaders, over_tls=False)
+    hosts = None if names is None else AllowedHosts(names)
+    app.add_middleware(Front, hosts=hosts, headers=SecureHeaders(over_tls=False))
     listener = listening(settings.metrics.host, settings.metrics.port, "FORETELL_METRICS_PORT")
     server = _Quiet(
         uvicorn.Config(

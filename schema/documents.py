@@ -6,7 +6,8 @@ the schema says of it (see `schema.prepared`); what depends on the variables too
 
 from __future__ import annotations
 
-from cachetools import LRUCache
+from collections import OrderedDict
+
 from graphql import DocumentNode, OperationDefinitionNode, parse
 
 from schema.limits import measure
@@ -20,14 +21,10 @@ class PreparedDocuments:
     """The documents used last, bounded by their tokens."""
 
     def __init__(self, capacity: int = CACHED_TOKENS) -> None:
-        self._documents: LRUCache[tuple[str, int], Prepared] = LRUCache(
-            capacity, getsizeof=lambda prepared: prepared.tokens
-        )
-
-    @property
-    def tokens(self) -> float:
+        self._capacity = capacity
+        self._documents: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
+        self.tokens = 0
         """How many tokens are kept."""
-        return self._documents.currsize
 
     def prepare(self, text: str, max_tokens: int) -> Prepared:
         """Return the parsed and measured document.
@@ -38,11 +35,19 @@ class PreparedDocuments:
         key = (text, max_tokens)
         found = self._documents.get(key)
         if found is not None:
+            self._documents.move_to_end(key)
             return found
         prepared = _prepare(text, max_tokens)
-        if prepared.tokens <= self._documents.maxsize:
-            self._documents[key] = prepared
+        if prepared.tokens <= self._capacity:
+            self._keep(key, prepared)
         return prepared
+
+    def _keep(self, key: tuple[str, int], prepared: Prepared) -> None:
+        self._documents[key] = prepared
+        self.tokens += prepared.tokens
+        while self.tokens > self._capacity:
+            _, oldest = self._documents.popitem(last=False)
+            self.tokens -= oldest.tokens
 
 
 def _prepare(text: str, max_tokens: int) -> Prepared:

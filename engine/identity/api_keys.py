@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from db.queries import keys as queries
 from db.session import Database
@@ -39,7 +40,7 @@ class ApiKeys:
             row.project_id,
             row.id,
             row.name,
-            frozenset(Scope(scope) for scope in row.scopes),
+            _scopes(tuple(row.scopes)),
             expires_at,
             models=None if row.models is None else frozenset(row.models),
             credential=prefix_of(secret),
@@ -47,6 +48,9 @@ class ApiKeys:
 
     async def _find(self, prefix: str) -> tuple[ApiKeyRow | None, datetime | None, bytes]:
         """Returns the key that has or had a secret of this start, until when it works, and its hash."""
+        found = self._database.at_once(queries.BY_PREFIX, prefix=prefix)
+        if found:
+            return found[0], found[0].expires_at, found[0].secret_hash
         async with self._database.read() as connection:
             row = await queries.key_by_prefix(connection, prefix)
             if row is not None:
@@ -57,6 +61,11 @@ class ApiKeys:
         retired, row = former
         ends = retired.expires_at if row.expires_at is None else min(retired.expires_at, row.expires_at)
         return row, ends, retired.secret_hash
+
+
+@lru_cache(maxsize=256)
+def _scopes(names: tuple[str, ...]) -> frozenset[Scope]:
+    return frozenset(map(Scope, names))
 
 
 def _why_no_key(secret: str) -> str:

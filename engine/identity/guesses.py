@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 
 from cachetools import TTLCache
@@ -29,7 +30,7 @@ class Guesses:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._wrong: TTLCache[tuple[str, str], list[float]] = TTLCache(REMEMBERED, WINDOW_SECONDS, clock)
-        self._right: TTLCache[bytes, None] = TTLCache(REMEMBERED, KNOWN_SECONDS, clock)
+        self._right: OrderedDict[bytes, float] = OrderedDict()
 
     def require_room(self, address: str, name: str, credential: str | None = None) -> None:
         """Returns if a credential may be looked at; one that is given here passes if it was right before.
@@ -37,7 +38,7 @@ class Guesses:
         Raises:
             TooManyAttemptsError: too many wrong ones came before it; it says when to try again.
         """
-        if credential is not None and _digest(credential) in self._right:
+        if credential is not None and self._was_right(_digest(credential)):
             return
         for place, most in (((address, name), PER_NAME), ((address, ""), PER_ADDRESS)):
             first, *others = self._wrong.get(place) or [0.0]
@@ -59,7 +60,15 @@ class Guesses:
 
     def right(self, credential: str) -> None:
         """Remembers a credential that was right, by its hash."""
-        self._right[_digest(credential)] = None
+        digest = _digest(credential)
+        self._right[digest] = self._clock()
+        self._right.move_to_end(digest)
+        if len(self._right) > REMEMBERED:
+            self._right.popitem(last=False)
+
+    def _was_right(self, digest: bytes) -> bool:
+        at = self._right.get(digest)
+        return at is not None and self._clock() - at < KNOWN_SECONDS
 
 
 def _digest(credential: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from engine.limits.base import Limit, Payer
 from engine.standing import LimitScope, RateLimitKind
@@ -24,14 +25,10 @@ class Tier:
 
     def limits(self, payer: Payer, *kinds: RateLimitKind) -> Sequence[Limit]:
         """Returns what holds for a payer: the limits of some kinds of its project, and of its key."""
-        return [
-            limit
-            for kind in kinds
-            if (capacity := self._capacity(kind)) is not None
-            for limit in self._scoped(payer, kind, capacity)
-        ]
+        return _limits(self, payer.project_id, payer.api_key_id, kinds)
 
-    def _capacity(self, kind: RateLimitKind) -> int | None:
+    def capacity(self, kind: RateLimitKind) -> int | None:
+        """Returns how much of a kind a project may ask for; None for any number."""
         return {
             RateLimitKind.REQUESTS: self.requests,
             RateLimitKind.QUERY_COST: self.query_cost,
@@ -39,11 +36,26 @@ class Tier:
             RateLimitKind.CONCURRENCY: self.concurrency,
         }[kind]
 
-    def _scoped(self, payer: Payer, kind: RateLimitKind, capacity: int) -> Sequence[Limit]:
-        # The braces keep all limits of a project on one node of a Redis Cluster.
-        project = "{" + payer.project_id + "}"
-        limits = [Limit(f"{project}:{kind}", kind, LimitScope.PROJECT, capacity)]
-        if self.key_share < 1 and payer.api_key_id is not None:
-            share = max(1, int(capacity * self.key_share))
-            limits.append(Limit(f"{project}:{payer.api_key_id}:{kind}", kind, LimitScope.KEY, share))
-        return limits
+
+@lru_cache(maxsize=4096)  # every operation asks, and the answer is the same for each of a key
+def _limits(
+    tier: Tier, project_id: str, key_id: str | None, kinds: tuple[RateLimitKind, ...]
+) -> Sequence[Limit]:
+    return tuple(
+        limit
+        for kind in kinds
+        if (capacity := tier.capacity(kind)) is not None
+        for limit in _scoped(tier, project_id, key_id, kind, capacity)
+    )
+
+
+def _scoped(
+    tier: Tier, project_id: str, key_id: str | None, kind: RateLimitKind, capacity: int
+) -> Sequence[Limit]:
+    # The braces keep all limits of a project on one node of a Redis Cluster.
+    project = "{" + project_id + "}"
+    limits = [Limit(f"{project}:{kind}", kind, LimitScope.PROJECT, capacity)]
+    if tier.key_share < 1 and key_id is not None:
+        share = max(1, int(capacity * tier.key_share))
+        limits.append(Limit(f"{project}:{key_id}:{kind}", kind, LimitScope.KEY, share))
+    return limits

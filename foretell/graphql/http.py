@@ -8,21 +8,19 @@ application/graphql-response+json can only trust a 200, so it gets one for a req
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
 from engine import log_ids
 from foretell.graphql.body import read_body, require_json
+from foretell.graphql.incoming import Departure, Incoming
 from foretell.graphql.negotiation import (
     EVENT_STREAM,
     GRAPHQL_RESPONSE,
@@ -69,6 +67,11 @@ WELL_FORMED = frozenset(
 )
 """The codes that a legacy client reads from a 200."""
 
+QUERIES = (OperationType.QUERY,)
+
+UNCACHED = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, X-API-Key"}
+"""No cache shares an answer between callers."""
+
 
 @dataclass(frozen=True, slots=True)
 class HTTPTransport:
@@ -82,11 +85,10 @@ class HTTPTransport:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, as an ASGI application."""
-        request = Request(scope, receive)
-        response = await self.respond(request)
+        response = await self.respond(Incoming.of(scope, receive))
         await response(scope, receive, send)
 
-    async def respond(self, request: Request) -> Response:
+    async def respond(self, request: Incoming) -> Response:
         """Return the answer; every one carries X-Request-Id."""
         ours = request_id(request.headers.get("x-request-id"))
         log_ids.name(request_id=ours)
@@ -97,16 +99,16 @@ class HTTPTransport:
         except Exception as error:
             shown = failure(error, ours)
             response = answer(shown, STATUS.get(shown["errors"][0]["extensions"]["code"], 500), ours)
-        response.headers["X-Request-Id"] = ours
+        response.raw_headers.append((b"x-request-id", ours.encode()))
         if response.status_code == 422:
             response.status_code = self.options.unprocessable_status
         return response
 
-    async def _respond(self, request: Request, ours: str) -> Response:
+    async def _respond(self, request: Incoming, ours: str) -> Response:
         if request.method not in ("GET", "POST"):
             raise Refused("Use GET or POST.", status=405, headers={"Allow": "GET, POST"})
         require_origin(request.headers, self.options.allowed_origins)
-        require_clean_url(request.query_params)
+        require_clean_url(request.parameters)
         accept = request.headers.get("accept")
         if self.page and request.method == "GET" and prefers_html(accept):
             return self.page()
@@ -115,34 +117,31 @@ class HTTPTransport:
             raise Refused(f"Accept {GRAPHQL_RESPONSE}, {JSON} or {EVENT_STREAM}.", status=406)
         if request.method == "POST":
             require_json(request)
-        address = request.client.host if request.client else ""
-        viewer = await self.operations.viewer(request.headers, address)
+        viewer = await self.operations.viewer(request.headers, request.address)
         if viewer is None and not self.operations.public_fields:
             raise unauthenticated(NO_CREDENTIAL)
         asked = await self._read(request)
-        streaming = accepted.media_type == EVENT_STREAM
-        session = Session(viewer, ours, address, "sse" if streaming else "http")
-        if streaming:
+        if accepted.media_type == EVENT_STREAM:
+            session = Session(viewer, ours, request.address, "sse")
             return await self.streams.respond(request.method, asked, session)
+        session = Session(viewer, ours, request.address, "http", left=Departure(request.receive))
         return await self._answer(request, asked, session, accepted)
 
-    async def _read(self, request: Request) -> OperationRequest:
+    async def _read(self, request: Incoming) -> OperationRequest:
         if request.method == "GET":
-            return OperationRequest.parse_url(request.query_params)
+            return OperationRequest.parse_url(request.parameters)
         body = await read_body(request, limit=self.options.max_body, seconds=self.options.body_timeout)
         return OperationRequest.parse(decode_json(body, "The body"))
 
     async def _answer(
-        self, request: Request, asked: OperationRequest, session: Session, accepted: Accepted
+        self, request: Incoming, asked: OperationRequest, session: Session, accepted: Accepted
     ) -> Response:
         context = self.operations.make_context(session)
-        allowed = (OperationType.QUERY,) if request.method == "GET" else ANSWERED
+        allowed = QUERIES if request.method == "GET" else ANSWERED
         try:
             text = await self.operations.text(asked, context.limits)
             self.operations.require_viewer(text, asked, session.viewer, context.limits)
-            is_mutation = self.operations.kind(text, asked, context.limits) is OperationType.MUTATION
-            async with watching(request, session) if is_mutation else nullcontext():
-                result = await self.operations.execute(text, asked, context, allowed)
+            result = await self.operations.execute(text, asked, context, allowed)
             shown = payload(result, context)
             response = respond_in(accepted, shown, session)
             if "errors" in shown and "data" in shown and not accepted.legacy:
@@ -152,22 +151,6 @@ class HTTPTransport:
         if request.method == "GET" and response.status_code == 200:
             return cacheable(request, response)
         return response
-
-
-@asynccontextmanager
-async def watching(request: Request, session: Session) -> AsyncIterator[None]:
-    """Sets `session.left` when the client goes away meanwhile."""
-    watch = asyncio.create_task(_until_left(request, session))
-    try:
-        yield
-    finally:
-        watch.cancel()
-
-
-async def _until_left(request: Request, session: Session) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    session.left.set()
 
 
 def respond_in(
@@ -194,15 +177,22 @@ def answer(
     media_type: str = GRAPHQL_RESPONSE,
 ) -> Response:
     """Return a response that no cache shares between callers."""
-    return Response(
-        encode(shown, ours),
-        status,
-        {"Cache-Control": "no-store", "Vary": "Accept, Authorization, X-API-Key", **(headers or {})},
-        f"{media_type}; charset=utf-8",
-    )
+    told = {**UNCACHED, **(headers or {}), "Content-Type": f"{media_type}; charset=utf-8"}
+    return Encoded(encode(shown, ours), status, told)
 
 
-def cacheable(request: Request, response: Response) -> Response:
+class Encoded(Response):
+    """A response whose body is bytes already, and whose headers are complete."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.body, self.status_code, self.background = body, status, None
+        self.raw_headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        self.raw_headers.append((b"content-length", str(len(body)).encode()))
+
+
+def cacheable(request: Incoming, response: Response) -> Response:
     """Let the client keep the answer to a GET and ask whether it has changed: 304 when it has not."""
     tag = f'"{blake2b(response.body, digest_size=16).hexdigest()}"'
     response.headers["ETag"] = tag

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
-from uuid import uuid4
+
+from uuid_utils import uuid4
 
 from engine.values import Viewer
 from schema.extensions import OperationContext
@@ -28,7 +29,10 @@ class Session:
     response_headers: dict[str, str] = field(default_factory=dict)
     """What resolvers add to the answer; read over HTTP only."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the client does not wait any more; a mutation goes on all the same."""
+    """Set, at the latest for who waits for it, when the client does not wait any more.
+
+    A mutation goes on all the same.
+    """
 
     @property
     def holder(self) -> str:

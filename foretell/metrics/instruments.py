@@ -8,6 +8,9 @@ REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 OVERHEAD_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 5)
 
+SERIES = 4096
+"""How many series of a counter are found without its lock; there are hardly ever as many."""
+
 # Or every series would have a second one, that says since when it counts.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 from prometheus_client import ProcessCollector as OfTheSystem
@@ -16,7 +17,7 @@ from db.session import Database
 from db.tables import PredictionRow
 from db.types import now
 from engine.observer import Tally
-from foretell.metrics.instruments import Instruments
+from foretell.metrics.instruments import SERIES, Instruments
 from foretell.metrics.loop_lag import measuring
 from foretell.metrics.process import Connections, ProcessCollector
 from resolvers.context import Services
@@ -32,7 +33,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.instruments = Instruments(self.registry)
+        self.instruments = on = Instruments(self.registry)
+        self._predictions = lru_cache(SERIES)(on.predictions.labels)
+        self._prediction_seconds = lru_cache(SERIES)(on.prediction_seconds.labels)
+        self._queue_seconds = lru_cache(SERIES)(on.queue_seconds.labels)
+        self._first_token_seconds = lru_cache(SERIES)(on.first_token_seconds.labels)
+        self._records = lru_cache(SERIES)(on.records.labels)
+        self._tokens = lru_cache(SERIES)(on.tokens.labels)
+        self._cost = lru_cache(SERIES)(on.cost.labels)
         self._process = ProcessCollector(compiled.stats)
         self.registry.register(self._process)
         for collector in (OfTheSystem, PlatformCollector, GCCollector):
@@ -56,15 +64,15 @@ class Metrics:
 
     def prediction_ended(self, version: str, row: PredictionRow) -> None:
         """See `Observer`."""
-        labels, on = _labels(version), self.instruments
+        labels = _labels(version)
         source = "request" if row.shadow_of is None else "shadow"
-        on.predictions.labels(*labels, row.status, str(row.cached).lower(), source).inc()
+        self._predictions(*labels, str(row.status), "true" if row.cached else "false", source).inc()
         total, queue, inference = row.total_ms or 0.0, row.queue_ms or 0.0, row.inference_ms or 0.0
-        on.prediction_seconds.labels(*labels).observe(total / 1000)
-        on.queue_seconds.labels(*labels).observe(queue / 1000)
-        on.overhead_seconds.observe(max(0.0, total - queue - inference) / 1000)
+        self._prediction_seconds(*labels).observe(total / 1000)
+        self._queue_seconds(*labels).observe(queue / 1000)
+        self.instruments.overhead_seconds.observe(max(0.0, total - queue - inference) / 1000)
         if row.time_to_first_token_ms is not None:
-            on.first_token_seconds.labels(*labels).observe(row.time_to_first_token_ms / 1000)
+            self._first_token_seconds(*labels).observe(row.time_to_first_token_ms / 1000)
         if not row.cached:
             tokens = {
                 "input": row.input_tokens,
@@ -73,13 +81,13 @@ class Metrics:
             }
             self._count_usage(labels, row.records, tokens)
         if row.cost_nanos and row.currency:
-            on.cost.labels(*labels, row.currency).inc(row.cost_nanos / NANO)
+            self._cost(*labels, row.currency).inc(row.cost_nanos / NANO)
 
     def items_ended(self, version: str, tally: Tally) -> None:
         """See `Observer`."""
-        labels, on = _labels(version), self.instruments
+        labels = _labels(version)
         for status, number in tally.statuses.items():
-            on.predictions.labels(*labels, status, "false", "job").inc(number)
+            self._predictions(*labels, str(status), "false", "job").inc(number)
         tokens = {
             "input": tally.input_tokens,
             "cached_input": tally.cached_input_tokens,
@@ -87,7 +95,7 @@ class Metrics:
         }
         self._count_usage(labels, tally.records, tokens)
         for currency, nanos in tally.cost_nanos.items():
-            on.cost.labels(*labels, currency).inc(nanos / NANO)
+            self._cost(*labels, currency).inc(nanos / NANO)
 
     def shadow_dropped(self, version: str) -> None:
         """See `Observer`."""
@@ -101,10 +109,10 @@ class Metrics:
         self, labels: tuple[str, str], records: int | None, tokens: Mapping[str, int | None]
     ) -> None:
         if records:
-            self.instruments.records.labels(*labels).inc(records)
+            self._records(*labels).inc(records)
         for kind, number in tokens.items():
             if number:
-                self.instruments.tokens.labels(*labels, kind).inc(number)
+                self._tokens(*labels, kind).inc(number)
 
     async def _read_backlog(self, database: Database) -> None:
         """Sets the gauges of what the database holds; without it they go, rather than stay as they were."""
@@ -128,6 +136,7 @@ class Metrics:
         on.webhook_due_seconds.set(0 if due is None else max(0.0, (now() - due).total_seconds()))
 
 
+@lru_cache(SERIES)
 def _labels(version: str) -> tuple[str, str]:
     model, _, name = version.partition("/")
     return model, name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 REQUEST_HEADERS = (
     "Accept",
@@ -23,10 +23,10 @@ ANSWER_HEADERS = ("ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Req
 MAX_AGE_SECONDS = 600
 
 
-def allow_origins(app: FastAPI, origins: Collection[str]) -> None:
+def allowing(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
     """Lets pages of these origins ask and upload, with keys that they bring themselves: no cookie counts."""
-    app.add_middleware(
-        CORSMiddleware,
+    return CORSMiddleware(
+        app,
         allow_origins=origins,
         allow_methods=("GET", "POST", "PUT"),
         allow_headers=REQUEST_HEADERS,

@@ -5,7 +5,7 @@ Pages of ours say themselves what they may load; what says nothing may load noth
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -19,24 +19,14 @@ OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class SecureHeaders:
-    """An ASGI middleware that adds the headers an answer lacks; `over_tls` where clients come by https."""
+    """The headers that every answer has; those of `over_tls` where clients come by https."""
 
-    def __init__(self, app: ASGIApp, *, over_tls: bool) -> None:
-        self._app = app
+    def __init__(self, *, over_tls: bool) -> None:
         added = HEADERS | (OVER_TLS if over_tls else {})
         self._headers = [(name.lower().encode(), value.encode()) for name, value in added.items()]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands a request on, and its answer with the headers."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def adding(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                there = {name for name, _ in headers}
-                message["headers"] = [*headers, *(each for each in self._headers if each[0] not in there)]
-            await send(message)
-
-        await self._app(scope, receive, adding)
+    def add(self, start: Message) -> None:
+        """Adds the headers that an answer lacks, as it starts."""
+        headers = list(start.get("headers", ()))
+        there = {name for name, _ in headers}
+        start["headers"] = [*headers, *(each for each in self._headers if each[0] not in there)]

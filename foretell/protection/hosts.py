@@ -6,41 +6,44 @@ machine as if it were its own (DNS rebinding). The Host header still says evil.e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from foretell.settings import Settings
 
 MISDIRECTED = 421
+REMEMBERED = 256
+"""How many Host headers are known: clients send the same one every time."""
 
 
 class AllowedHosts:
-    """An ASGI middleware. Addresses pass, because no name is behind them that could be made to point here."""
+    """The names of the server. Addresses pass: no name is behind them that could be made to point here."""
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        self._app = app
+    def __init__(self, names: Collection[str]) -> None:
         self._names = frozenset(name for name in names if not name.startswith("*."))
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
+        self._is_ours = lru_cache(REMEMBERED)(self._look_at)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands a request on, or answers 421."""
-        if scope["type"] == "lifespan" or self._allows(Headers(scope=scope).getlist("host")):
-            await self._app(scope, receive, send)
-        elif scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+    def allow(self, scope: Scope) -> bool:
+        """Tells whether a request or a handshake is for the server."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        return len(hosts) == 1 and self._is_ours(hosts[0])  # who stands before us may have gone by another
+
+    async def refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers 421, or closes a socket that can not be answered so."""
+        if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
             await _refusal()(scope, receive, send)
         else:
             await send({"type": "websocket.close"})
 
-    def _allows(self, hosts: Sequence[str]) -> bool:
-        if len(hosts) != 1:  # whoever stands before us may have gone by another one
-            return False
-        name = host_name(hosts[0])
+    def _look_at(self, host: bytes) -> bool:
+        name = host_name(host.decode("latin-1"))
         return name in self._names or name.endswith(self._endings) or _is_address(name)
 
 
