@@ -26,18 +26,14 @@ from pydantic import (
 )
 
 from db.types import storable
-from engine.backends.configs import ConfigPart, first_problem
+from engine.backends.configs import ConfigPart
 from engine.backends.oip.config import OpenInferenceConfig
 from engine.backends.openai.config import OpenAIConfig
 from engine.errors import DefinitionError
 from engine.money import to_nanos
+from engine.names import ALIAS_NAME, CURRENCY, NAME, SHA256, VERSION
+from engine.plain_words import problems
 from engine.values import BackendKind, ModelTask
-
-ALIAS_NAME = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
-NAME = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
-SHA256 = r"^[0-9a-f]{64}$"
-CURRENCY = r"^[A-Z]{3}$"
-VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 
 JsonOrPath = dict[str, Any] | str
 
@@ -92,7 +88,7 @@ class BackendDefinition(BaseModel):
         try:
             self.config()
         except ValidationError as error:
-            raise ValueError(first_problem(error)) from error
+            raise ValueError(problems(error)) from error
         return self
 
     def config(self) -> dict[str, Any]:
@@ -223,7 +219,7 @@ def read_definitions(path: Path) -> list[ModelDefinition]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DefinitionError(f"{path}: {error}") from error
     except ValidationError as error:
-        raise DefinitionError(f"{path}: {first_problem(error)}") from error
+        raise DefinitionError(f"{path}: {problems(error)}") from error
     return [
         model.model_copy(update={"versions": [_resolved(version, path.parent) for version in model.versions]})
         for model in file.models

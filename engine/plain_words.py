@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.definitions import ALIAS_NAME, CURRENCY, NAME, SHA256, VERSION
+from pydantic import ValidationError
+
+from engine.names import ALIAS_NAME, CURRENCY, NAME, SHA256, VERSION
 
 SAID = {
     "dict_type": "must be a JSON object, {…}",
@@ -26,6 +28,18 @@ PATTERNS = {
         'such as "1.0"'
     ),
 }
+
+
+def problems(error: ValidationError) -> str:
+    """Returns all that is wrong, each with its place, without the values that were given."""
+    return "; ".join(
+        f"{_place(each['loc'])}: {in_plain_words(each)}" if each["loc"] else in_plain_words(each)
+        for each in error.errors()
+    )
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
 def in_plain_words(problem: Mapping[str, Any]) -> str:

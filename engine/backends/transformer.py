@@ -20,11 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel, DecodeStream
 
-from engine.backends.configs import first_problem
 from engine.backends.onnx import open_session
 from engine.backends.sampling import TEMPERATURE, TOP_P, Sampler, Sampling
 from engine.backends.stops import StopFilter
 from engine.errors import ModelError
+from engine.plain_words import problems
 from engine.room import Room
 from engine.text import TextRequest, storable
 from engine.values import FinishReason
@@ -141,7 +141,7 @@ def _read_sizes(path: str | None) -> Sizes:
     except OSError as error:
         raise ModelError(f"The config file can not be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise ModelError(f"The config file is wrong: {first_problem(error)}.") from error
+        raise ModelError(f"The config file is wrong: {problems(error)}.") from error
 
 
 def read_tokenizer(path: str | None) -> Tokenizer:

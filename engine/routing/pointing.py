@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.tables import ModelAliasRow
-from engine.definitions import ALIAS_NAME
 from engine.errors import ExpectedError, InvalidInputError, ManyErrors
+from engine.names import ALIAS_NAME
 from engine.values import AliasRequest
 
 MAX_TARGETS = 10

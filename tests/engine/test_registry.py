@@ -198,19 +198,19 @@ async def test_a_name_that_comes_twice_is_refused(database: Database, tmp_path: 
 @pytest.mark.parametrize(
     ("old", "new", "place"),
     [
-        ('name = "apple"', 'name = "Apple!"', "models.0.name"),
-        ('name = "apple"', "", "models.0.name"),
-        ('display_name = "Apple"', f'display_name = "{"n" * 201}"', "models.0.display_name"),
-        ("TABULAR_REGRESSION", "GUESSING", "models.0.task"),
-        ('version = "1"', f'version = "{"1" * 65}"', "models.0.versions.0.version"),
-        ('kind = "ONNX"', 'kind = "MAGIC"', "models.0.versions.0.backend"),
-        ("0" * 64, "zero", "models.0.versions.0.backend"),
-        ("max_batch_size = 8", "max_batch_size = 0", "models.0.versions.0.max_batch_size"),
-        ("max_batch_size = 8", "max_batches = 8", "models.0.versions.0.max_batches"),
-        ('"0.5"', '"-0.5"', "models.0.versions.0.price.per_prediction"),
-        ('"0.5"', '"free"', "models.0.versions.0.price.per_prediction"),
-        ('"0.5"', '"0.0000000001"', "models.0.versions.0.price.per_prediction"),
-        ('"0.5"', '"99999999999"', "models.0.versions.0.price.per_prediction"),
+        ('name = "apple"', 'name = "Apple!"', "models[0].name"),
+        ('name = "apple"', "", "models[0].name"),
+        ('display_name = "Apple"', f'display_name = "{"n" * 201}"', "models[0].display_name"),
+        ("TABULAR_REGRESSION", "GUESSING", "models[0].task"),
+        ('version = "1"', f'version = "{"1" * 65}"', "models[0].versions[0].version"),
+        ('kind = "ONNX"', 'kind = "MAGIC"', "models[0].versions[0].backend"),
+        ("0" * 64, "zero", "models[0].versions[0].backend"),
+        ("max_batch_size = 8", "max_batch_size = 0", "models[0].versions[0].max_batch_size"),
+        ("max_batch_size = 8", "max_batches = 8", "models[0].versions[0].max_batches"),
+        ('"0.5"', '"-0.5"', "models[0].versions[0].price.per_prediction"),
+        ('"0.5"', '"free"', "models[0].versions[0].price.per_prediction"),
+        ('"0.5"', '"0.0000000001"', "models[0].versions[0].price.per_prediction"),
+        ('"0.5"', '"99999999999"', "models[0].versions[0].price.per_prediction"),
         ("[[models]]", "[[models", "models.toml"),
     ],
 )
@@ -223,6 +223,19 @@ def test_a_file_that_is_wrong_names_the_place_in_one_line(
     assert place in str(wrong.value)
     assert "models.toml" in str(wrong.value)
     assert len(str(wrong.value).splitlines()) == 1
+
+
+def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path: Path) -> None:
+    wrong = FILE.replace('name = "apple"', 'name = "Apple!"', 1).replace(
+        "max_batch_size = 8", "max_batches = 8", 1
+    )
+
+    with pytest.raises(DefinitionError) as caught:
+        read(tmp_path, wrong)
+
+    told = str(caught.value)
+    assert "models[0].name: must be 1 to 100 lower-case letters" in told
+    assert "models[0].versions[0].max_batches: is not permitted: there is no such member" in told
 
 
 def test_files_that_are_missing_or_no_json_are_named(tmp_path: Path) -> None:

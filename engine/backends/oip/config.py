@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from engine.backends.configs import ConfigPart, first_problem
+from engine.backends.configs import ConfigPart
 from engine.backends.servers import KeyEnv, Seconds, ServerUrl
 from engine.errors import ModelError
+from engine.plain_words import problems
 from engine.values import TensorDatatype, TensorSpec
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -81,4 +82,4 @@ class OpenInferenceConfig(ConfigPart):
         try:
             return cls.model_validate({name: value for name, value in config.items() if name in names})
         except ValidationError as error:
-            raise ModelError(f"The config is wrong: {first_problem(error)}.") from error
+            raise ModelError(f"The config is wrong: {problems(error)}.") from error
