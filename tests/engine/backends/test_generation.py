@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
@@ -299,17 +298,6 @@ async def test_other_models_get_their_turn_in_a_thread_that_writes_texts() -> No
         for task in writing:
             task.cancel()
         await asyncio.gather(*writing, return_exceptions=True)
-
-
-async def test_the_storyteller_writes_at_least_100_tokens_a_second() -> None:
-    rates = []
-    async with opened(embedded_spec("storyteller")) as backend:
-        for _ in range(3):
-            started = time.perf_counter()
-            _, result = await written(backend, text("Her sister", temperature=0, maxTokens=100))
-            rates.append((result.usage.output_tokens or 0) / (time.perf_counter() - started))
-
-    assert max(rates) > 100
 
 
 async def test_a_text_that_was_cut_is_counted_with_the_models_tokenizer() -> None:
