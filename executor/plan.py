@@ -146,6 +146,8 @@ class FieldSite:
     arguments: Arguments | None
     strawberry_field: Any
     complete: Completer = field(init=False)
+    selected: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    """What `selection.selected` has found out below it, by path."""
 
     @property
     def typename(self) -> str:

@@ -30,11 +30,13 @@ def selected(info: Info[Any, Any], *path: str) -> frozenset[str]:
     together. Costs little where a plan runs, and works, more slowly, where graphql-core does.
     """
     raw: Any = info._raw_info
-    if isinstance(raw, ResolveInfo):
-        names = _planned(list(_plans(raw.site.shape)), path)
-    else:
-        names = _collected(raw, _details(raw.return_type, map(_detail, raw.field_nodes), raw), path)
-    return frozenset(names)
+    if not isinstance(raw, ResolveInfo):
+        return frozenset(_collected(raw, _details(raw.return_type, map(_detail, raw.field_nodes), raw), path))
+    known = raw.site.selected
+    found = known.get(path)
+    if found is None:
+        found = known[path] = frozenset(_planned(list(_plans(raw.site.shape)), path))
+    return found
 
 
 def _planned(plans: list[ObjectPlan], path: tuple[str, ...]) -> Iterator[str]:

@@ -65,6 +65,8 @@ class PredictionsOf:
     wanted: PredictionFilter
     order: Order
     window: Window
+    columns: frozenset[str] | None = None
+    """Those that the rows have; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,15 +251,15 @@ class Loaders:
         async with self._database.read() as connection:
             return await _grouped(
                 asked,
-                lambda key: (key.parent_id, (key.kind, key.wanted, key.order, key.window)),
+                lambda key: (key.parent_id, (key.kind, key.wanted, key.order, key.window, key.columns)),
                 partial(self._prediction_pages, connection),
             )
 
     async def _prediction_pages(
-        self, connection: AsyncConnection, alike: tuple[str, PredictionFilter, Order, Window], ids: list[str]
+        self, connection: AsyncConnection, alike: tuple[Any, ...], ids: list[str]
     ) -> Sequence[Page[PredictionRow]]:
-        kind, wanted, order, window = alike
-        return await predictions.pages_of(connection, kind, ids, self._project_id, wanted, order, window)
+        kind, *narrowed = alike
+        return await predictions.pages_of(connection, kind, ids, self._project_id, *narrowed)
 
     async def _prediction_counts(self, asked: list[CountOf]) -> list[int]:
         async with self._database.read() as connection:

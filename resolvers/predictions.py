@@ -9,6 +9,7 @@ from typing import Any
 from db.filters import PredictionFilter
 from db.pages import Page, Window
 from db.queries import predictions as queries
+from db.queries.predictions import Columns
 from db.tables import PredictionRow
 from engine.errors import ConflictError
 from engine.predict import Accepted
@@ -16,6 +17,9 @@ from engine.values import DisconnectPolicy, PredictRequest
 from resolvers.context import Context
 from resolvers.loaders import CountOf, PredictionsOf
 from resolvers.sight import seen
+
+TO_REGISTRY = ("model_id", "model_version_id", "asked_version_id")
+"""The columns that are read to go on to a model or a version."""
 
 
 async def predict(context: Context, request: PredictRequest) -> Accepted:
@@ -60,16 +64,24 @@ async def cancel(context: Context, prediction_id: str) -> PredictionRow:
 
 
 async def predictions_page(
-    context: Context, wanted: PredictionFilter, order: str, descending: bool, window: Window
+    context: Context, wanted: PredictionFilter, order: str, descending: bool, window: Window, columns: Columns
 ) -> Page[PredictionRow]:
-    """Returns a page of the project's predictions and tells the loaders of them."""
+    """Returns a page of the project's predictions, with some of their columns; None: all."""
     sorting = queries.order(order, descending=descending, of_job=wanted.job_id is not None)
     wanted = seen(context.viewer, wanted)
     async with context.services.database.read() as connection:
-        page = await queries.page(connection, context.viewer.project_id, wanted, sorting, window)
-    for row in page.rows:
-        context.loaders.prediction.prime(row.id, row)
+        page = await queries.page(connection, context.viewer.project_id, wanted, sorting, window, columns)
+    await _tell_of(context, page, columns)
     return page
+
+
+async def _tell_of(context: Context, page: Page[PredictionRow], columns: Columns) -> None:
+    """Tells the loaders of rows that are whole, and the registry of edges that will lead to it."""
+    if columns is None:
+        for row in page.rows:
+            context.loaders.prediction.prime(row.id, row)
+    elif not columns.isdisjoint(TO_REGISTRY):
+        await context.loaders.registry.refreshed()
 
 
 async def count_predictions(context: Context, wanted: PredictionFilter) -> int:
@@ -87,13 +99,13 @@ async def predictions_of(
     order: str,
     descending: bool,
     window: Window,
+    columns: Columns,
 ) -> Page[PredictionRow]:
-    """Returns a page of the predictions of a model or a version and tells the loaders of them."""
+    """Returns a page of the predictions of a model, a version or a job, with some of their columns."""
     sorting = queries.order(order, descending=descending, of_job=kind == "job")
-    asked = PredictionsOf(kind, parent_id, wanted, sorting, window)
+    asked = PredictionsOf(kind, parent_id, wanted, sorting, window, columns)
     page = await context.loaders.predictions_of.load(asked)
-    for row in page.rows:
-        context.loaders.prediction.prime(row.id, row)
+    await _tell_of(context, page, columns)
     return page
 
 

@@ -41,18 +41,26 @@ def field(
     directives: Sequence[object] = (),
     name: str | None = None,
     bind: Bind | None = None,
+    reads: Sequence[str] | None = None,
 ) -> Callable[[Resolver], Any]:
     """Makes a field of an object or of the query root that needs a scope; its resolver takes `info`.
 
-    `bind` does what the resolver does with what depends on the object left out: see `executor.bound`.
+    `bind` does what the resolver does with what depends on the object left out: see `executor.bound`. `reads`
+    are the columns of the object's row that the resolver reads; None: any, and lists have to read them all.
     """
-    decorate = _decorator(strawberry.field, needed, description, directives, name)
+    decorate = _decorator(strawberry.field, needed, description, directives, name, reads)
     return decorate if bind is None else lambda resolver: decorate(bound(_guarded(bind, needed))(resolver))
 
 
-def derived(description: str, *, directives: Sequence[object] = ()) -> Callable[[Resolver], Any]:
-    """Makes a field that is found from what its parent has: who may see the parent may see it."""
-    return cast(Callable[[Resolver], Any], strawberry.field(description=description, directives=directives))
+def derived(
+    description: str, *, directives: Sequence[object] = (), reads: Sequence[str] | None = None
+) -> Callable[[Resolver], Any]:
+    """Makes a field that is found from what its parent has: who may see the parent may see it.
+
+    `reads` is what it is of a `field`.
+    """
+    made = strawberry.field(description=description, directives=directives, metadata={"reads": reads})
+    return cast(Callable[[Resolver], Any], made)
 
 
 def mutation(
@@ -97,6 +105,7 @@ def _decorator(
     description: str,
     directives: Sequence[object],
     name: str | None,
+    reads: Sequence[str] | None = None,
 ) -> Callable[[Resolver], Any]:
     def decorate(resolver: Resolver) -> Any:
         return make(
@@ -104,7 +113,7 @@ def _decorator(
             description=description,
             directives=directives,
             name=name,
-            metadata={"scope": needed},
+            metadata={"scope": needed, "reads": reads},
         )
 
     return decorate

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from operator import attrgetter
-from types import CoroutineType
+from types import CoroutineType, MappingProxyType
 from typing import Any, Protocol, TypeVar, cast, dataclass_transform
 
 import strawberry
@@ -46,11 +46,14 @@ def node_type(cls: type[T]) -> type[T]:
     return made
 
 
-def read_from_row(**readers: Callable[[Any], Any]) -> Callable[[type[T]], type[T]]:
+Reader = Callable[[Any], Any]
+
+
+def read_from_row(**readers: Reader | tuple[str, Reader]) -> Callable[[type[T]], type[T]]:
     """Makes the fields of a type properties that read its `row`, when they are asked for.
 
     Objects are then made in no time, and what is not selected costs nothing. A field without a reader is the
-    column of its name; a reader gets the object.
+    column of its name; a reader gets the object, and comes with the column it reads if that has another name.
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -58,7 +61,10 @@ def read_from_row(**readers: Callable[[Any], Any]) -> Callable[[type[T]], type[T
         for field in definition.fields:
             name = field.python_name
             if field.base_resolver is None and name != "row":
-                setattr(cls, name, property(readers.get(name, attrgetter(f"row.{name}"))))
+                given = readers.get(name, attrgetter(f"row.{name}"))
+                column, reader = given if isinstance(given, tuple) else (name, given)
+                field.metadata = MappingProxyType({**field.metadata, "reads": (column,)})
+                setattr(cls, name, property(reader))
         return cls
 
     return decorate

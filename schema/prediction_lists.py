@@ -14,6 +14,7 @@ from db.filters import PredictionFilter
 from engine.errors import InvalidInputError
 from resolvers import predictions as resolvers
 from schema.access import Info
+from schema.columns import columns_of_page
 from schema.enums import PredictionStatus
 from schema.nodes import row_id, row_ids, shaped
 from schema.pages import Connection, OrderDirection, window
@@ -135,7 +136,8 @@ async def predictions_page(
     wanted = _wanted(filter, sorting)
     descending = sorting.direction is OrderDirection.DESC
     at = window(*place, order=sorting.field, kinds=sorting.field.kinds(of_job=wanted.job_id is not None))
-    page = await resolvers.predictions_page(info.context, wanted, sorting.field, descending, at)
+    columns = columns_of_page(info, "Prediction")
+    page = await resolvers.predictions_page(info.context, wanted, sorting.field, descending, at, columns)
     return _connection(page, partial(resolvers.count_predictions, info.context, wanted))
 
 
@@ -152,8 +154,9 @@ async def predictions_of(
     wanted = _wanted(filter, sorting)
     descending = sorting.direction is OrderDirection.DESC
     at = window(*place, order=sorting.field, kinds=sorting.field.kinds(of_job=kind == "job"))
+    columns = columns_of_page(info, "Prediction")
     page = await resolvers.predictions_of(
-        info.context, kind, parent_id, wanted, sorting.field, descending, at
+        info.context, kind, parent_id, wanted, sorting.field, descending, at, columns
     )
     return _connection(page, partial(resolvers.count_predictions_of, info.context, kind, parent_id, wanted))
 

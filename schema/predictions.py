@@ -38,6 +38,13 @@ LARGE = Cost(weight="2")
 STATUSES = by_value(PredictionStatus)
 
 
+USED = (
+    *("usage_source", "input_tokens", "cached_input_tokens", "output_tokens", "records"),
+    *("cost_nanos", "currency"),
+)
+TIMED = ("queue_ms", "inference_ms", "time_to_first_token_ms", "total_ms", "output_tokens")
+
+
 @object_type
 class ProcessingError:
     """Why a prediction FAILED."""
@@ -87,7 +94,7 @@ class PredictionLatency:
 @read_from_row(
     id=lambda self: global_id("Prediction", self.row.id),
     status=lambda self: STATUSES[self.row.status],
-    index=lambda self: self.row.item_index,
+    index=("item_index", lambda self: self.row.item_index),
 )
 @node_type
 class Prediction(Node):
@@ -109,12 +116,12 @@ class Prediction(Node):
         """Shapes a prediction."""
         return with_row(cls, row)
 
-    @derived("Whether cancelPrediction can have an effect, and the viewer may use it.")
+    @derived("Whether cancelPrediction can have an effect, and the viewer may use it.", reads=("status",))
     def viewer_can_cancel(self, info: Info) -> bool:
         """Tells whether it can still be canceled."""
         return not self.status.is_terminal and Scope.PREDICTIONS_WRITE in info.context.viewer.scopes
 
-    @derived("What the caller attached to it.")
+    @derived("What the caller attached to it.", reads=("meta",))
     def metadata(self) -> JSON | None:
         """Returns the metadata."""
         return None if self.row.meta is None else JSON(self.row.meta)
@@ -124,6 +131,7 @@ class Prediction(Node):
         "The model that was asked.",
         directives=[NEVER_NULL_ALONE],
         bind=registered("Model", "model_id"),
+        reads=("model_id",),
     )
     def model(self, info: Info) -> Annotated[Model, strawberry.lazy("schema.models")] | None:
         """Loads the model."""
@@ -134,6 +142,7 @@ class Prediction(Node):
         "The version that answered, or was asked last.",
         directives=[NEVER_NULL_ALONE],
         bind=registered("ModelVersion", "model_version_id"),
+        reads=("model_version_id",),
     )
     def model_version(self, info: Info) -> Annotated[ModelVersion, strawberry.lazy("schema.models")] | None:
         """Loads the version."""
@@ -143,6 +152,7 @@ class Prediction(Node):
         Scope.MODELS_READ,
         "The version that it was for: another than modelVersion if a fallback stood in.",
         directives=[NEVER_NULL_ALONE],
+        reads=("asked_version_id", "model_version_id"),
     )
     async def asked_version(
         self, info: Info
@@ -151,7 +161,11 @@ class Prediction(Node):
         asked = self.row.asked_version_id or self.row.model_version_id
         return shaped("ModelVersion", await info.context.loaders.version.load(asked))
 
-    @field(Scope.MODELS_READ, "The alias that led to the version; null if it was named or the default one.")
+    @field(
+        Scope.MODELS_READ,
+        "The alias that led to the version; null if it was named or the default one.",
+        reads=("alias_id",),
+    )
     async def alias(self, info: Info) -> Annotated[ModelAlias, strawberry.lazy("schema.aliases")] | None:
         """Loads the alias."""
         if self.row.alias_id is None:
@@ -161,19 +175,24 @@ class Prediction(Node):
     @field(
         Scope.PREDICTIONS_READ,
         "The copy of it that the shadow of its alias got, to compare; null where none was made.",
+        reads=("id",),
     )
     async def shadow(self, info: Info) -> Prediction | None:
         """Loads the copy."""
         return shaped("Prediction", await info.context.loaders.shadow.load(self.row.id))
 
-    @field(Scope.PREDICTIONS_READ, "What it is a copy of, made for a shadow target; else null.")
+    @field(
+        Scope.PREDICTIONS_READ,
+        "What it is a copy of, made for a shadow target; else null.",
+        reads=("shadow_of",),
+    )
     async def shadow_of(self, info: Info) -> Prediction | None:
         """Loads the prediction that was copied."""
         if self.row.shadow_of is None:
             return None
         return shaped("Prediction", await info.context.loaders.prediction.load(self.row.shadow_of))
 
-    @field(Scope.PREDICTIONS_READ, "What was asked; null once purged.", directives=[LARGE])
+    @field(Scope.PREDICTIONS_READ, "What was asked; null once purged.", directives=[LARGE], reads=("id",))
     async def input(self, info: Info) -> PredictionInputData | None:
         """Loads the input."""
         value = await info.context.loaders.input.load(self.row.id)
@@ -183,13 +202,14 @@ class Prediction(Node):
         Scope.PREDICTIONS_READ,
         "The answer; null until there is one, and once purged. Of a text that was cut, what there was.",
         directives=[LARGE],
+        reads=("id",),
     )
     async def output(self, info: Info) -> PredictionOutput | None:
         """Loads the output."""
         value = await info.context.loaders.output.load(self.row.id)
         return None if value is None else shape_output(value)
 
-    @derived("Set only when FAILED.")
+    @derived("Set only when FAILED.", reads=("error", "request_id"))
     def error(self) -> ProcessingError | None:
         """Shapes the error."""
         error = self.row.error
@@ -204,14 +224,17 @@ class Prediction(Node):
         )
 
     @field(
-        Scope.PREDICTIONS_READ, "Why this answer; null unless `explain` was asked for.", directives=[LARGE]
+        Scope.PREDICTIONS_READ,
+        "Why this answer; null unless `explain` was asked for.",
+        directives=[LARGE],
+        reads=("explain", "id"),
     )
     async def explanation(self, info: Info) -> Explanation | None:
         """Loads the explanation."""
         value = await info.context.loaders.explanation.load(self.row.id) if self.row.explain else None
         return None if value is None else Explanation.from_json(value)
 
-    @derived("What it used; null until it is terminal, and where nothing was used.")
+    @derived("What it used; null until it is terminal, and where nothing was used.", reads=USED)
     def usage(self) -> PredictionUsage | None:
         """Shapes the usage."""
         row = self.row
@@ -229,7 +252,7 @@ class Prediction(Node):
             else None,
         )
 
-    @derived("Where the time went; null until it is terminal.")
+    @derived("Where the time went; null until it is terminal.", reads=TIMED)
     def latency(self) -> PredictionLatency | None:
         """Shapes the latency."""
         row = self.row
@@ -237,12 +260,21 @@ class Prediction(Node):
             return None
         return with_row(PredictionLatency, row)
 
-    @field(Scope.JOBS_READ, "The job that it is an item of; null for one that was asked for alone.")
+    @field(
+        Scope.JOBS_READ,
+        "The job that it is an item of; null for one that was asked for alone.",
+        reads=("job_id",),
+    )
     async def job(self, info: Info) -> Annotated[Job, strawberry.lazy("schema.jobs")] | None:
         """Loads the job."""
         return shaped("Job", self.row.job_id and await info.context.loaders.job.load(self.row.job_id))
 
-    @field(Scope.JOBS_READ, "The webhooks that told of this prediction, newest first.", directives=CONNECTION)
+    @field(
+        Scope.JOBS_READ,
+        "The webhooks that told of this prediction, newest first.",
+        directives=CONNECTION,
+        reads=("id",),
+    )
     async def webhook_deliveries(
         self,
         info: Info,
@@ -254,7 +286,7 @@ class Prediction(Node):
         """Loads a page of its deliveries."""
         return await deliveries_of(info, "prediction", self.row.id, first, after, last, before)
 
-    @field(Scope.KEYS_ADMIN, "The key that asked; null for a user's token.")
+    @field(Scope.KEYS_ADMIN, "The key that asked; null for a user's token.", reads=("api_key_id",))
     async def api_key(self, info: Info) -> Annotated[ApiKey, strawberry.lazy("schema.keys")] | None:
         """Loads the key."""
         if self.row.api_key_id is None:

@@ -46,13 +46,15 @@ LARGE = ("input", "output", "explanation")
 # A list reads everything but what may be megabytes; `blobs` reads that for those who ask.
 LISTED = columns_but(predictions, *LARGE)
 
+Columns = frozenset[str] | None
+"""What the rows of a list have, beside their id and what they are sorted by; None: all but the large ones."""
+
 EVERYTHING = PredictionFilter()
 COLUMNS = tuple(str(column.key) for column in predictions.columns)
 ADD = PreparedWrite(insert(predictions), COLUMNS)
 
 IN_PROJECT = predictions.c.project_id == bindparam("project_id")
 LIST = select(*LISTED).where(IN_PROJECT)
-PAGE = LIST.where(predictions.c.shadow_of.is_(None))  # what `EVERYTHING` asks for
 _AMONG = predictions.c.id.in_(bindparam("ids", expanding=True))
 BY_ID = Prepared(LIST.where(_AMONG), lists=["ids"])
 BLOBS = {
@@ -109,12 +111,31 @@ async def shadows_of(
 
 
 async def page(
-    connection: AsyncConnection, project_id: str, wanted: PredictionFilter, sorting: Order, window: Window
+    connection: AsyncConnection,
+    project_id: str,
+    wanted: PredictionFilter,
+    sorting: Order,
+    window: Window,
+    columns: Columns = None,
 ) -> Page[PredictionRow]:
     """Reads a page of a project's predictions."""
     if wanted == EVERYTHING:
-        return await read_prepared_page(connection, PAGE, sorting, window, project_id=project_id)
-    return await read_page(connection, _filtered(select(*LISTED), project_id, wanted), sorting, window)
+        statement = _everything(columns, sorting.columns)
+        return await read_prepared_page(connection, statement, sorting, window, project_id=project_id)
+    listed = select(*_listed(columns, sorting.columns))
+    return await read_page(connection, _filtered(listed, project_id, wanted), sorting, window)
+
+
+@lru_cache(maxsize=500)
+def _everything(columns: Columns, needed: tuple[Column[Any], ...]) -> Select[Any]:
+    """Returns what `EVERYTHING` asks for: the same object each time, so that it is prepared once."""
+    return select(*_listed(columns, needed)).where(IN_PROJECT, predictions.c.shadow_of.is_(None))
+
+
+def _listed(columns: Columns, needed: Sequence[Column[Any]]) -> list[Column[Any]]:
+    if columns is None:
+        return LISTED
+    return [column for column in LISTED if column.key in columns or column in (predictions.c.id, *needed)]
 
 
 async def pages_of(
@@ -125,10 +146,13 @@ async def pages_of(
     wanted: PredictionFilter,
     sorting: Order,
     window: Window,
+    columns: Columns = None,
 ) -> list[Page[PredictionRow]]:
     """Reads a page of a project's predictions for each of some parents (a key of `PARENTS`)."""
-    statement = _filtered(select(*LISTED), project_id, wanted).where(*_current(parent))
-    return await read_page_per_parent(connection, statement, PARENTS[parent], parent_ids, sorting, window)
+    link = PARENTS[parent]
+    listed = select(*_listed(columns, (*sorting.columns, link[0])))
+    statement = _filtered(listed, project_id, wanted).where(*_current(parent))
+    return await read_page_per_parent(connection, statement, link, parent_ids, sorting, window)
 
 
 async def count(connection: AsyncConnection, project_id: str, wanted: PredictionFilter) -> int:
