@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import namedtuple
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select
@@ -95,7 +96,7 @@ class Form:
 def row_class(statement: Statement) -> Any:
     """Returns a named tuple of the columns as SQLite holds them, whose attributes are what they mean.
 
-    A time is made of its milliseconds when it is asked for, and most are not.
+    A time is made of its milliseconds when it is asked for, and most are not; `created_at_ms` has them.
     """
     columns = {str(column.key): column.type.dialect_impl(DIALECT) for column in statement.exported_columns}
     base: Any = namedtuple("Row", list(columns))  # type: ignore[misc]
@@ -110,6 +111,9 @@ def row_class(statement: Statement) -> Any:
         for index, (name, processor) in enumerate(processors.items())
         if processor is not None
     }
+    for index, (name, type_) in enumerate(types.items()):
+        if isinstance(type_, Time):
+            members[f"{name}_ms"] = property(itemgetter(index))
     return type("Row", (base,), {"__slots__": (), "_asdict": _as_dict, **members})
 
 

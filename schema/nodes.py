@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter
 from types import CoroutineType, MappingProxyType
 from typing import Any, Protocol, TypeVar, cast, dataclass_transform
@@ -70,6 +70,23 @@ def read_from_row(**readers: Reader | tuple[str, Reader]) -> Callable[[type[T]],
     return decorate
 
 
+def times(*columns: str) -> dict[str, Reader]:
+    """Returns readers of times for `read_from_row`: milliseconds where a row has them, else the time."""
+    return {column: _time(column) for column in columns}
+
+
+def _time(column: str) -> Reader:
+    of_row, milliseconds = attrgetter(f"row.{column}"), attrgetter(f"row.{column}_ms")
+
+    def read(shown: Any) -> Any:
+        try:
+            return milliseconds(shown)
+        except AttributeError:
+            return of_row(shown)
+
+    return read
+
+
 def with_row(cls: type[T], row: Any) -> T:
     """Returns an object of a type that is read from its row."""
     made = object.__new__(cls)
@@ -80,6 +97,19 @@ def with_row(cls: type[T], row: Any) -> T:
 def node_class(type_name: str) -> type[Any]:
     """Returns a node's class."""
     return _NODES[type_name]
+
+
+@cache
+def shape_of(type_name: str) -> Callable[[Any], Any]:
+    """Returns what makes an object of each row of a list, for a type that is read from its row."""
+    make, cls = object.__new__, node_class(type_name)
+
+    def shape(row: Any) -> Any:
+        made = make(cls)
+        made.row = row
+        return made
+
+    return shape
 
 
 def shaped(type_name: str, row: Any) -> Any:

@@ -16,7 +16,7 @@ from resolvers import predictions as resolvers
 from schema.access import Info
 from schema.columns import columns_of_page
 from schema.enums import PredictionStatus
-from schema.nodes import row_id, row_ids, shaped
+from schema.nodes import row_id, row_ids, shape_of
 from schema.pages import Connection, OrderDirection, window
 from schema.types import enum_type, given, given_tuple, input_type
 
@@ -167,4 +167,4 @@ def _wanted(filter: PredictionFilterInput | None, sorting: PredictionOrderInput)
 
 
 def _connection(page: Any, count: Any) -> Connection[Prediction]:
-    return Connection(page=page, shape=partial(shaped, "Prediction"), count=count)
+    return Connection(page=page, shape=shape_of("Prediction"), count=count)

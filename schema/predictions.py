@@ -19,7 +19,7 @@ from schema.enums import (
 )
 from schema.explanations import Explanation
 from schema.money import Money
-from schema.nodes import Node, found_as, global_id, node_type, read_from_row, shaped, with_row
+from schema.nodes import Node, found_as, global_id, node_type, read_from_row, shaped, times, with_row
 from schema.pages import CONNECTION, After, Before, Connection, First, Last
 from schema.prediction_data import PredictionInputData, PredictionOutput, shape_input, shape_output
 from schema.registered import registered
@@ -92,6 +92,7 @@ class PredictionLatency:
 
 
 @read_from_row(
+    **times("created_at", "started_at", "finished_at"),
     id=lambda self: global_id("Prediction", self.row.id),
     status=lambda self: STATUSES[self.row.status],
     index=("item_index", lambda self: self.row.item_index),

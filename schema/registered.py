@@ -14,7 +14,7 @@ from executor import Bind
 from resolvers.context import Context
 from resolvers.view import Kind
 from schema.access import Info
-from schema.nodes import node_class, with_row
+from schema.nodes import shape_of
 
 KINDS: Mapping[str, Kind] = {"Model": "model", "ModelVersion": "version"}
 
@@ -40,11 +40,11 @@ def lasting(context: Context, type_name: str) -> Mapping[str, Any] | None:
 
 @cache
 def _shape(type_name: str) -> Callable[[Any], Any]:
-    cls = node_class(type_name)
+    shape = shape_of(type_name)
 
-    def shape(row: Any) -> Any:
-        made = with_row(cls, row)
+    def lasting_shape(row: Any) -> Any:
+        made = shape(row)
         made.completed = {}
         return made
 
-    return shape
+    return lasting_shape

@@ -12,6 +12,7 @@ from graphql import GraphQLError, parse_value
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.types import from_epoch_ms
 from schema import scalars
 
 INFINITY = float("inf")
@@ -63,6 +64,12 @@ def test_a_time_is_read_with_its_offset(text: str, value: datetime) -> None:
 def test_what_is_no_time_is_refused(value: Any) -> None:
     with pytest.raises(GraphQLError, match="DateTime"):
         scalars.parse_date_time(value)
+
+
+@pytest.mark.parametrize("milliseconds", [0, 59_999, 60_000, 1_764_160_000_123, -1, -60_001])
+def test_the_milliseconds_of_a_row_are_printed_as_the_time_that_they_are(milliseconds: int) -> None:
+    assert scalars.print_date_time(milliseconds) == scalars.print_date_time(from_epoch_ms(milliseconds))
+    assert scalars.parse_date_time(scalars.print_date_time(milliseconds)) == from_epoch_ms(milliseconds)
 
 
 def test_a_time_without_a_zone_is_not_printed() -> None:
