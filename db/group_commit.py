@@ -4,6 +4,9 @@ A commit with `synchronous=FULL` waits for the disk; the statements before it do
 transaction is written, those that queue behind it join it, each under a savepoint of its own, and
 one COMMIT makes them all durable. Nobody is told of success before that COMMIT.
 
+Patient transactions are those of work in the background, some of which write hundreds of rows. What
+somebody waits for is committed before one of them begins, so it never waits for one that came later.
+
 What only changes pages in memory (BEGIN, SAVEPOINT, prepared writes) runs on the event loop; what may
 wait (for another process's lock, for the disk) runs in the connection's thread, and so does all else.
 """
@@ -15,6 +18,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, TypeVar, cast
 
 import aiosqlite
@@ -27,6 +31,7 @@ from db.commits import Commits
 from db.prepared_writes import WriteConnection
 
 GROUP_SIZE = 64
+AWAITED_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -48,7 +53,8 @@ class GroupCommit:
         self._watchers = watchers
         self._thread = ThreadPoolExecutor(1, "commit")
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._waiting = {False: 0, True: 0}
+        self._awaited_until = 0.0
         self._connection: AsyncConnection | None = None
         self._driver: aiosqlite.Connection | None = None
         self._raw: sqlite3.Connection | None = None
@@ -56,10 +62,19 @@ class GroupCommit:
         self._flush: asyncio.Task[None] | None = None
         event.listen(engine.sync_engine, "handle_error", _keep_when_cancelled)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there was a transaction of late that was not patient."""
+        return monotonic() < self._awaited_until
+
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction; when the context ends its writes are durable, or the error is raised."""
-        async with self._taking_turns():
+        if not patient:
+            self._awaited_until = monotonic() + AWAITED_SECONDS
+        async with self._taking_turns(patient=patient):
+            if patient and self._group is not None and self._group.is_awaited:
+                await _uncancelled(self._commit_group(self._group))
             try:
                 if not self._join_at_once():
                     await _uncancelled(self._join())
@@ -72,6 +87,7 @@ class GroupCommit:
             assert self._group is not None
             group = self._group
             group.members += 1
+            group.is_awaited |= not patient
             await _uncancelled(self._commit_when_last())
         await asyncio.shield(group.committed)
 
@@ -83,16 +99,16 @@ class GroupCommit:
             self._connection = self._driver = self._raw = None
 
     @asynccontextmanager
-    async def _taking_turns(self) -> AsyncIterator[None]:
-        self._waiting += 1
+    async def _taking_turns(self, *, patient: bool) -> AsyncIterator[None]:
+        self._waiting[patient] += 1
         try:
             await self._turn.acquire()
         except BaseException:
-            self._waiting -= 1
+            self._waiting[patient] -= 1
             # The one before us may have left the COMMIT to us.
             self._flush = asyncio.ensure_future(self._commit_what_is_left())
             raise
-        self._waiting -= 1
+        self._waiting[patient] -= 1
         try:
             yield
         finally:
@@ -161,8 +177,12 @@ class GroupCommit:
         group = self._group
         assert group is not None
         assert self._connection is not None
-        if self._waiting and group.members < GROUP_SIZE:
+        may_join = self._waiting[False] + (0 if group.is_awaited else self._waiting[True])
+        if may_join and group.members < GROUP_SIZE:
             return
+        await self._commit_group(group)
+
+    async def _commit_group(self, group: _Group) -> None:
         try:
             await self._commit()
         except BaseException as error:
@@ -219,6 +239,7 @@ class _Group:
     def __init__(self) -> None:
         self.members = 0
         self.has_savepoint = False
+        self.is_awaited = False
         self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def fail(self, error: BaseException) -> None:

@@ -122,11 +122,17 @@ class Database:
             if self.is_sqlite:
                 self._inline.watchers.remove(watcher)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether what somebody waits for was written of late, and would have to wait for a long one."""
+        return self._transactions.is_awaited
+
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that commits when the block ends, and rolls back when it raises.
 
-        What the block wrote is durable when `write` returns.
+        What the block wrote is durable when `write` returns. A `patient` one belongs to work that nobody
+        waits for.
 
         Raises:
             UniqueViolationError: another row has a value that must be unique.
@@ -134,7 +140,7 @@ class Database:
         """
         try:
             with translated():
-                async with self._transactions.transaction() as connection:
+                async with self._transactions.transaction(patient=patient) as connection:
                     yield connection
         except DatabaseUnavailableError as error:
             self.write_problem = str(error)
@@ -153,7 +159,11 @@ class Database:
 class Transactions(Protocol):
     """How writing transactions are opened and committed."""
 
-    def transaction(self) -> Any:
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there was one of late that is not patient, and has to wait for others."""
+
+    def transaction(self, *, patient: bool = False) -> Any:
         """Returns an async context manager that yields a connection in a transaction."""
 
     async def close(self) -> None:
@@ -163,12 +173,14 @@ class Transactions(Protocol):
 class _EngineTransactions:
     """One transaction, one connection of the pool: the server groups the commits itself."""
 
+    is_awaited = False
+
     def __init__(self, engine: AsyncEngine, commits: Commits) -> None:
         self._engine = engine
         self._commits = commits
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
         async with self._engine.begin() as connection:
             yield connection
         self._commits.add(1)
@@ -184,6 +196,7 @@ def _pragmas(synchronous: Synchronous, busy_timeout_ms: int) -> list[str]:
         "PRAGMA foreign_keys = ON",
         "PRAGMA temp_store = MEMORY",
         "PRAGMA cache_size = -65536",  # 64 MiB a connection
+        "PRAGMA wal_autocheckpoint = 4000",  # 16 MiB: what changes often is copied less often
     ]
 
 

@@ -43,12 +43,9 @@ def _start() -> ReturningUpdate[Any]:
 
 
 START = Prepared(_start())
-FINISH = PreparedWrite(
-    update(chunks).where(
-        chunks.c.id == bindparam("the_id"), chunks.c.fence == bindparam("the_fence"), OFFERED
-    ),
-    ("state", "owner", "offered_at"),
-)
+_MINE = (chunks.c.id == bindparam("the_id"), chunks.c.fence == bindparam("the_fence"), OFFERED)
+FINISH = PreparedWrite(update(chunks).where(*_MINE), ("state", "owner", "offered_at"))
+KEEP = PreparedWrite(update(chunks).where(*_MINE), ("tries", "items_left"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +130,12 @@ async def finish(connection: AsyncConnection, chunk: ChunkRow, state: str) -> bo
     """Ends a chunk as `done` or `canceled`; returns whether it was still the caller's to end."""
     the = {"the_id": chunk.id, "the_fence": chunk.fence}
     return await FINISH.run(connection, {"state": state, "owner": None, "offered_at": None, **the}) == 1
+
+
+async def keep(connection: AsyncConnection, chunk: ChunkRow, tries: Mapping[str, int]) -> bool:
+    """Leaves a chunk with fewer items to whoever runs it; returns whether it was still the caller's."""
+    the = {"the_id": chunk.id, "the_fence": chunk.fence}
+    return await KEEP.run(connection, {"tries": dict(tries), "items_left": len(tries), **the}) == 1
 
 
 async def give_back(

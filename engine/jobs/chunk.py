@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from db.tables import ChunkRow, JobRow
@@ -54,6 +54,20 @@ class Answers:
             yield running, outcome_of(result, self.started)
 
 
+def cut_answers(answers: Sequence[Answers], most: int | None) -> tuple[list[Answers], list[Answers]]:
+    """Returns answers in two parts: to so many items at most, and to the rest."""
+    first: list[Answers] = []
+    rest: list[Answers] = []
+    room = sum(len(each.items) for each in answers) if most is None else most
+    for each in answers:
+        if room:
+            first.append(replace(each, items=each.items[:room], results=each.results[:room]))
+        if len(each.items) > room:
+            rest.append(replace(each, items=each.items[room:], results=each.results[room:]))
+        room = max(0, room - len(each.items))
+    return first, rest
+
+
 def outcome_of(result: Result | ProcessingError, started: float) -> Outcome:
     """Returns how an item ended that was answered together with others."""
     if isinstance(result, ProcessingError):
@@ -94,6 +108,11 @@ class Chunk:
     is_throttled: bool = False
     is_budgeted: bool = False
     """Whether it has reserved money, under `holder`."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there are items that have ended, or were answered, and are not stored."""
+        return bool(self.answers or self.ended)
 
     @property
     def holder(self) -> str:

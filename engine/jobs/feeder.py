@@ -87,7 +87,7 @@ class Feeder:
         is_busy, self._ended = self._ended > 0, 0
         if not is_busy and not await self._is_anything_waiting():
             return  # without a transaction each second
-        async with self._database.write() as connection:
+        async with self._database.write(patient=True) as connection:
             await queries.one_feeder(connection)
             keys = await self._hand_out(connection)
         await self._engine.offer(keys)

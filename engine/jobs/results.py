@@ -28,6 +28,8 @@ from engine.values import JobStatus
 log = logging.getLogger(__name__)
 
 STORE_TRIES = 5
+PART_ITEMS = 100
+"""Items that are stored at once while others write, who wait for them."""
 RATE_SECONDS = 2.0
 
 
@@ -48,26 +50,38 @@ class Results:
 
         A database that stays away leaves the chunk as it is: it will be offered again.
         """
-        what = await asyncio.to_thread(stored, chunk)
+        is_mine = True
+        while is_mine:
+            # What was reserved for a chunk is settled with what all of it did cost.
+            in_parts = self._database.is_awaited and not chunk.is_budgeted
+            what = await asyncio.to_thread(stored, chunk, PART_ITEMS if in_parts else None)
+            is_mine = await self._store_part(chunk, what)
+            if not chunk.has_ended:
+                return
+
+    async def _store_part(self, chunk: Chunk, what: Stored) -> bool:
+        """Stores some items of a chunk, the last of them with its end; returns whether that could be."""
         for tried in range(STORE_TRIES):
             try:
-                async with self._turn, self._database.write() as connection:
+                async with self._turn, self._database.write(patient=True) as connection:
                     job = await _store(connection, chunk, what, self._budgets)
                 break
             except DatabaseUnavailableError:
                 await asyncio.sleep(0.1 * 2**tried)
         else:
             log.error("chunk %s could not be stored; it will run again", chunk.row.id)
-            return
-        if job is not None:
-            for name, found in tallies(chunk, what.sums).items():
-                self._observer.items_ended(name, found)
-            self._bus.announce(f"job:{job.id}", job.sequence + what.count)
+            return False
+        if job is None:
+            return False
+        for name, found in tallies(chunk, what.sums).items():
+            self._observer.items_ended(name, found)
+        self._bus.announce(f"job:{job.id}", job.sequence + what.count)
+        return True
 
     async def give_back(self, row: ChunkRow, wait_seconds: float) -> None:
         """Makes a chunk that could not run pending again, after a while; one of a job that ends, canceled."""
         not_before = now() + timedelta(seconds=wait_seconds)
-        async with self._database.write() as connection:
+        async with self._database.write(patient=True) as connection:
             job = await job_queries.lock(connection, row.job_id)
             if job.status != JobStatus.CANCELING:
                 await queries.hand_back(connection, row, not_before)
@@ -81,8 +95,10 @@ class Results:
 async def _store(connection: AsyncConnection, chunk: Chunk, what: Stored, budgets: Budgets) -> JobRow | None:
     """Returns the job as it was before, None where the chunk was not the caller's to end."""
     job = await job_queries.lock(connection, chunk.job.id)
-    goes_on = bool(chunk.left) and job.status != JobStatus.CANCELING
-    if goes_on:
+    goes_on = chunk.has_ended or (bool(chunk.left) and job.status != JobStatus.CANCELING)
+    if chunk.has_ended:
+        is_mine = await queries.keep(connection, chunk.row, chunk.tries)
+    elif goes_on:
         is_mine = await queries.give_back(connection, chunk.row, chunk.tries, chunk.not_before)
     else:
         is_mine = await queries.finish(connection, chunk.row, "canceled" if chunk.left else "done")

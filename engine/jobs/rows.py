@@ -19,7 +19,7 @@ from db.tables.usage import NONE
 from db.types import epoch_ms, from_epoch_ms
 from engine.catalog import CatalogVersion
 from engine.errors import ProcessingError
-from engine.jobs.chunk import Answers, Chunk, Ended, Running, jitter, outcome_of
+from engine.jobs.chunk import Answers, Chunk, Ended, Running, cut_answers, jitter, outcome_of
 from engine.money import Cost, cost_of, price_at
 from engine.observer import Tally
 from engine.outcome import error_json
@@ -68,17 +68,18 @@ class Stored:
         return sum(each.failed for each in self.sums)
 
 
-def stored(chunk: Chunk) -> Stored:
-    """Returns what is stored of the items that have ended.
+def stored(chunk: Chunk, most: int | None = None) -> Stored:
+    """Returns what is stored of the items that have ended, of so many of them at most.
 
     The chunk forgets them: to let go of thousands of small objects takes a while, which is spent here and
     not on the event loop.
     """
     groups = _Groups(chunk)
-    answers, chunk.answers = chunk.answers, []
+    answers, chunk.answers = cut_answers(chunk.answers, most)
     for each in answers:
         groups.add_answers(each)
-    ended, chunk.ended = chunk.ended, []
+    room = None if most is None else max(0, most - groups.count)
+    ended, chunk.ended = chunk.ended[:room], [] if room is None else chunk.ended[room:]
     for one in ended:
         groups.add(one)
     return Stored(groups.alike, [_sums(chunk.job, *group) for group in groups.alike.items()])
@@ -90,7 +91,7 @@ class _Groups:
     def __init__(self, chunk: Chunk) -> None:
         self.alike: dict[Row, list[Row]] = {}
         self._chunk = chunk
-        self._count = 0
+        self.count = 0
         self._started = epoch_ms(chunk.started_at)
         self._answerers = {version.row.id: _Answerer(version, chunk.job) for version in chunk.route.versions}
 
@@ -115,9 +116,9 @@ class _Groups:
             rows.append(self._own(running, result.output))
 
     def _own(self, running: Running, output: dict[str, Any] | None) -> Row:
-        self._count += 1
+        self.count += 1
         item = running.item
-        return running.id, self._count, running.place, item.custom_id, _json(item.data.value), _json(output)
+        return running.id, self.count, running.place, item.custom_id, _json(item.data.value), _json(output)
 
     def _rows(self, ended: Ended) -> list[Row]:
         running, outcome = ended.running, ended.outcome

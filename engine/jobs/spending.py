@@ -57,7 +57,7 @@ class Spending:
 
     async def _reserve(self, chunk: Chunk, most: Cost | None) -> None:
         reserve = self._budgets.reserve
-        async with self._database.write() as connection:
+        async with self._database.write(patient=True) as connection:
             if chunk.row.starts > 1:  # a worker that died has reserved for it before
                 await self._budgets.settle(connection, chunk.holder, None)
             reserved = await reserve(connection, chunk.job, chunk.holder, most, job_id=chunk.job.id)

@@ -103,7 +103,7 @@ class Worker:
             raise
 
     async def _started(self, chunk_id: int) -> Begun | None:
-        async with self._database.write() as connection:
+        async with self._database.write(patient=True) as connection:
             begun = await queries.start(connection, chunk_id, self.owner)
         if begun is None:
             return None
@@ -169,7 +169,7 @@ class Worker:
         return found
 
     async def _mark_running(self, job_id: str) -> None:
-        async with self._database.write() as connection:
+        async with self._database.write(patient=True) as connection:
             at = now()
             changes = {"started_at": at, "rate_at": at}
             queued = [JobStatus.QUEUED]

@@ -31,7 +31,7 @@ Groups = dict[tuple[Any, ...], list[Any]]
 """Sums of ledger rows by the key of the rollup that they belong to."""
 
 FOLD_AT_ONCE = 2000
-MANY_ITEMS = 100
+MANY_ITEMS = 32
 FOLD_SECONDS = 1.0
 
 COUNTED = (
@@ -150,7 +150,7 @@ class Folding:
         async with self._database.read() as connection:
             if not await queries.has_unfolded(connection):
                 return 0
-        async with self._database.write() as connection:
+        async with self._database.write(patient=True) as connection:
             if not await queries.may_fold(connection):
                 return 0
             sums = await queries.take_unfolded(connection, FOLD_AT_ONCE)

@@ -122,6 +122,41 @@ async def test_a_member_that_breaks_a_rule_of_the_database_hurts_no_neighbour(
     assert await names(others) == {"taken", "a", "b"}
 
 
+async def test_what_somebody_waits_for_does_not_wait_for_patient_work_behind_it(
+    database: Database, others: Database
+) -> None:
+    may_end = asyncio.Event()
+
+    async def work_patiently() -> None:
+        async with database.write(patient=True) as connection:
+            await queries.add_project(connection, ProjectRow(name="patient"))
+            await may_end.wait()
+
+    async with asyncio.timeout(10):
+        async with database.write() as connection:
+            work = asyncio.create_task(work_patiently())
+            await asyncio.sleep(0)  # it waits for its turn
+            await queries.add_project(connection, ProjectRow(name="awaited"))
+        found = await names(others)
+        may_end.set()
+        await work
+
+    assert found == {"awaited"}
+    assert await names(others) == {"awaited", "patient"}
+
+
+async def test_patient_work_shares_its_commits(database: Database) -> None:
+    async def work_patiently(name: str) -> None:
+        async with database.write(patient=True) as connection:
+            await queries.add_project(connection, ProjectRow(name=name))
+
+    await add(database, "first")  # the connection is open
+    with recorded(database) as statements:
+        await asyncio.gather(*(work_patiently(f"{number}") for number in range(10)))
+
+    assert statements.count("COMMIT") == 1
+
+
 async def test_every_member_failing_leaves_nothing_and_the_next_one_works(database: Database) -> None:
     failing = [add_then(database, f"{number}", raise_lookup_error) for number in range(5)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,6 +108,16 @@ class Bench:
         mine = select(chunks).where(chunks.c.job_id == job_id).order_by(chunks.c.first)
         async with self.database.read() as connection:
             return [ChunkRow(**row._asdict()) for row in (await connection.execute(mine)).all()]
+
+    async def database_is_used_until(self, end: Coroutine[Any, Any, Any]) -> None:
+        """Writes what somebody waits for, again and again, until something has come to its end."""
+        task = asyncio.ensure_future(end)
+        async with asyncio.timeout(20):
+            while not task.done():
+                async with self.database.write():
+                    pass
+                await asyncio.wait([task], timeout=0.1)
+        await task
 
     async def billed(self, job_id: str) -> int:
         """Counts the ledger rows of a job."""

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from db import group_commit
 from db.queries import chunks as chunk_queries
 from db.tables.jobs import chunks
 from engine.errors import ModelError, ThrottledError
 from engine.jobs import chunk as chunk_module
 from engine.jobs.worker import MAX_STARTS
+from engine.usage.verify import differences
 from engine.values import JobStatus, ModelRef
 from tests.engine.jobs.bench import Bench, ManyToldBackend
 
@@ -79,8 +81,9 @@ async def test_a_bad_item_does_not_touch_its_neighbours(many_bench: Bench, many:
 
 @pytest.mark.parametrize("size", [100, 400])
 async def test_a_chunk_is_stored_by_as_many_statements_whatever_its_size(
-    many_bench: Bench, size: int
+    many_bench: Bench, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(group_commit, "AWAITED_SECONDS", 0.0)
     job = await many_bench.submit(size)
     statements: list[str] = []
 
@@ -91,6 +94,60 @@ async def test_a_chunk_is_stored_by_as_many_statements_whatever_its_size(
     # predictions and ledger, the rollups of the hour and of the day, the job: once as it began
     written = ("INSERT INTO prediction ", "INSERT INTO usage ", "INSERT INTO usage_rollup", "UPDATE job ")
     assert [sum(each.startswith(words) for each in statements) for words in written] == [1, 1, 2, 2]
+
+
+async def test_while_others_write_a_chunk_is_stored_in_parts(
+    many_bench: Bench, many: ManyToldBackend
+) -> None:
+    many.bad = {number: ModelError("No.") for number in (5, 105, 249)}
+    job = await many_bench.submit(250)
+    statements: list[str] = []
+
+    with many_bench.database.watched(statements.append):
+        async with many_bench.working():
+            await many_bench.database_is_used_until(many_bench.ended(job.id))
+
+    ended, items = await many_bench.job(job.id), await many_bench.items(job.id)
+    assert sum("INSERT INTO usage " in each for each in statements) == 3
+    assert (ended.succeeded, ended.failed, ended.sequence, ended.open_chunks) == (247, 3, 250, 0)
+    assert [row.job_sequence for row in items] == list(range(1, 251))
+    assert sorted(row.item_index or 0 for row in items) == list(range(250))
+    assert {row.item_index for row in items if row.status == "FAILED"} == {5, 105, 249}
+    assert await differences(many_bench.database) == []
+
+
+async def test_of_a_chunk_that_died_in_the_middle_of_its_parts_the_rest_runs_again(
+    many_bench: Bench, many: ManyToldBackend
+) -> None:
+    job = await many_bench.submit(250)
+    parts: list[str] = []
+
+    def cut(statement: str) -> None:
+        if "INSERT INTO usage " in statement:
+            parts.append(statement)
+            if len(parts) == 2:
+                raise PowerCutError
+
+    with many_bench.database.watched(cut):
+        async with many_bench.working():
+            await many_bench.database_is_used_until(has(parts, 2))
+    between = await many_bench.job(job.id)
+    async with many_bench.working():
+        ended = await many_bench.ended(job.id)
+
+    assert (between.status, between.succeeded) == ("RUNNING", 100)
+    assert (ended.status, ended.succeeded, many.batches) == ("SUCCEEDED", 250, [250, 150])
+    assert await many_bench.billed(job.id) == len(await many_bench.items(job.id)) == 250
+    assert await differences(many_bench.database) == []
+
+
+async def has(found: list[str], count: int) -> None:
+    while len(found) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+class PowerCutError(Exception):
+    """What a transaction that dies in the middle meets."""
 
 
 async def test_a_permanent_error_is_not_tried_again(bench: Bench) -> None:
