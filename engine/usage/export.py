@@ -9,6 +9,7 @@ from typing import Any
 
 from db.queries import usage as queries
 from db.session import Database
+from engine.ids import global_id
 from engine.money import from_nanos
 from engine.usage.intervals import whole_hours
 
@@ -32,7 +33,10 @@ COLUMNS: Mapping[str, type] = {
     "latency_ms": float,
     "time_to_first_token_ms": float,
 }
-"""What a row has, and of which type; all but the first four, the status and the counts can be None."""
+"""What a row has, and of which type; ids are as GraphQL has them.
+
+All but the first four, the status and the counts can be None.
+"""
 
 Row = dict[str, Any]
 
@@ -58,8 +62,11 @@ async def ledger_pages(
 
 
 def _row(row: Any) -> Row:
-    renamed = {
+    told: Row = {
+        "prediction_id": global_id("Prediction", row.prediction_id),
+        "api_key_id": row.api_key_id and global_id("ApiKey", row.api_key_id),
+        "job_id": row.job_id and global_id("Job", row.job_id),
         "cost": None if row.cost_nanos is None else from_nanos(row.cost_nanos),
         "latency_ms": row.total_ms,
     }
-    return {name: renamed[name] if name in renamed else getattr(row, name) for name in COLUMNS}
+    return {name: told[name] if name in told else getattr(row, name) for name in COLUMNS}

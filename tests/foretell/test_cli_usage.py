@@ -18,6 +18,7 @@ from db.session import Database
 from db.tables.models import prices
 from db.tables.usage import usage
 from engine.usage.export import COLUMNS
+from schema.nodes import parse_id
 from tests.engine.usage.bookkeeping import NOON, Books, hours, opened_books
 from tests.foretell.commands import foretell
 from tests.services import run
@@ -124,6 +125,8 @@ def test_export_writes_a_json_object_a_line(booked: Run) -> None:
     ]
 
     assert [row["cost"] for row in rows] == ["0.000000001", None, "2.5"]
+    assert {parse_id(row["prediction_id"])[0] for row in rows} == {"Prediction"}
+    assert {parse_id(row["job_id"])[0] if row["job_id"] else None for row in rows} <= {"Job", None}
     assert (rows[1]["latency_ms"], rows[2]["time_to_first_token_ms"], rows[0]["cached"]) == (None, 0.5, False)
 
 
