@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -21,12 +21,10 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-from executor.plan import Arguments
+from executor.plan import Arguments, Conversion
 
 if TYPE_CHECKING:
     from executor.operation import Operation
-
-Conversion = Callable[[dict[str, Any]], dict[str, Any]]
 
 NO_VARIABLES = VariableValues({}, {})
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 Completer: TypeAlias = "Callable[[Any, Operation, Position, FieldSite], Any]"
 """Turns a resolved value into the value of the response, or raises what graphql-core would have raised."""
 
+Conversion: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""Makes a resolver's keyword arguments of the coerced arguments of a field."""
+
 Step: TypeAlias = "Callable[..., dict[str, Any]]"
 """A generated function: `(source, operation, position, site, checked)` to the object of the response."""
 
@@ -69,7 +72,7 @@ class Call:
     """The value is what a Strawberry resolver returns, called without Strawberry's wrapper.
 
     Only where the wrapper would do nothing more than pass these parameters: no field extension, no
-    permission, no exception handler, and arguments that need no conversion.
+    permission, no exception handler, and arguments whose conversion is known.
     """
 
     function: Callable[..., Any]
@@ -79,6 +82,11 @@ class Call:
     is_coroutine: bool
     bind: Bind | None = None
     """See `keeping.bound`."""
+    convert: Conversion | None = None
+    """What makes the keyword arguments of the coerced values, where those are not handed on as they are.
+
+    It may raise, as part of the call.
+    """
 
 
 @dataclass(frozen=True, slots=True)

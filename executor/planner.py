@@ -29,11 +29,12 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from executor.arguments import Conversion, plan_arguments
+from executor.arguments import plan_arguments
 from executor.document import DocumentOperation
 from executor.plan import (
     AbstractShape,
     Constant,
+    Conversion,
     FieldSite,
     LeafShape,
     ListShape,

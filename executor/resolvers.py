@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from keyword import iskeyword
 from typing import Any
 
@@ -20,8 +22,8 @@ from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver, iscoroutinefunction
 
-from executor.arguments import Conversion
-from executor.plan import Attribute, Call, Default, Event, Resolve, Source
+from executor.conversions import Conversions
+from executor.plan import Attribute, Call, Conversion, Default, Event, Resolve, Source
 from executor.refusal import Refused
 
 _BASIC = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
@@ -49,7 +51,10 @@ def source_of(converter: GraphQLCoreConverter, definition: GraphQLField) -> tupl
             Attribute(field.python_name) if getter is getattr else Default(getter, field.python_name)
         ), None
     if is_stock(resolve, _SYNC, _ASYNC) and (call := _call(field, resolve)) is not None:
-        return call, _conversion(converter, field)
+        if all(map(_is_plain, field.arguments)):
+            return call, _renaming(converter, field)
+        with suppress(Refused):
+            return replace(call, convert=_conversion(converter, field)), None
     return general(resolve), None
 
 
@@ -77,8 +82,6 @@ def _call(field: StrawberryField, resolve: Callable[..., Any]) -> Call | None:
         return None
     handlers = inspect.getclosurevars(resolve).nonlocals.get("field_exception_handlers")
     if handlers != () or not callable(resolver.wrapped_func):
-        return None
-    if not all(_is_plain(argument) for argument in field.arguments):
         return None
     # an async generator function is "async" for Strawberry too, but calling it gives no coroutine
     is_coroutine = iscoroutinefunction(resolver._unbound_wrapped_func)
@@ -108,6 +111,24 @@ def _is_plain(argument: StrawberryArgument) -> bool:
 
 
 def _conversion(converter: GraphQLCoreConverter, field: StrawberryField) -> Conversion:
+    """Strawberry's conversion of arguments that are not plain: they get their Python names and objects."""
+    conversions, name_of = Conversions(converter), converter.config.name_converter.from_argument
+    known = [
+        (name_of(argument), argument.python_name, conversions.of(argument.type))
+        for argument in field.arguments
+    ]
+
+    def convert(values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            python_name: values[name] if convert_one is None else convert_one(values[name])
+            for name, python_name, convert_one in known
+            if name in values
+        }
+
+    return convert
+
+
+def _renaming(converter: GraphQLCoreConverter, field: StrawberryField) -> Conversion:
     """Strawberry's conversion of arguments that are plain: they get their Python names."""
     name_of = converter.config.name_converter.from_argument
     names = [(argument.python_name, name_of(argument)) for argument in field.arguments]

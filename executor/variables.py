@@ -1,4 +1,4 @@
-"""Variables of a request: graphql-core's coercion, with the signatures looked up once for each operation."""
+"""Variables of a request: coerced as graphql-core does, by what was found out once for each operation."""
 
 from __future__ import annotations
 
@@ -9,36 +9,29 @@ from graphql import (
     GraphQLSchema,
     Undefined,
     VariableDefinitionNode,
-    coerce_input_value,
-    get_nullable_type,
     get_variable_values,
-    is_leaf_type,
     is_non_null_type,
 )
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource
 
+from executor.inputs import Coerce, coercer
+from executor.refusal import Refused
+
 
 class Variables:
     """The variables that an operation declares.
 
-    Scalars and enums are coerced here. Whatever is anything else (a list, an input object, a default that is
-    needed, a wrong value) is left to graphql-core, all variables at once, for its errors in its order.
+    Whatever is unusual (a type that contains itself, a default that is needed, a wrong value) is left to
+    graphql-core, all variables at once, for its errors in its order.
     """
 
-    __slots__ = ("_definitions", "_leaves", "_schema")
+    __slots__ = ("_coercers", "_definitions", "_schema")
 
     def __init__(self, schema: GraphQLSchema, definitions: tuple[VariableDefinitionNode, ...]) -> None:
         self._schema = schema
         self._definitions = definitions
-        signatures = [get_variable_signature(schema, definition) for definition in definitions]
-        leaves = [
-            signature
-            for signature in signatures
-            if isinstance(signature, GraphQLVariableSignature)
-            and is_leaf_type(get_nullable_type(signature.type))
-        ]
-        self._leaves = leaves if len(leaves) == len(signatures) else None
+        self._coercers = _coercers(schema, definitions)
 
     def coerce(
         self, values: dict[str, Any], max_errors: int, hide_suggestions: bool
@@ -49,23 +42,36 @@ class Variables:
         )
 
     def _quickly(self, values: dict[str, Any]) -> VariableValues | None:
-        if self._leaves is None:
+        if self._coercers is None:
             return None
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for signature in self._leaves:
+        for signature, coerce, may_be_missing in self._coercers:
             name = signature.name
             value = values.get(name, Undefined)
             sources[name] = VariableValueSource(signature, value)
             if value is Undefined:
-                if signature.default is not None or is_non_null_type(signature.type):
+                if not may_be_missing:
                     return None
                 continue
-            coerced[name] = coerce_input_value(value, signature.type)
-            if coerced[name] is Undefined:
+            coerced[name] = found = coerce(value)
+            if found is Undefined:
                 return None
         return VariableValues(sources, coerced)
 
 
-def _is_leaf(signature: GraphQLVariableSignature) -> bool:
-    return is_leaf_type(get_nullable_type(signature.type))
+def _coercers(
+    schema: GraphQLSchema, definitions: tuple[VariableDefinitionNode, ...]
+) -> list[tuple[GraphQLVariableSignature, Coerce, bool]] | None:
+    """Returns each variable with what coerces it, and whether it may be left out; None for unusual ones."""
+    found = []
+    for definition in definitions:
+        signature = get_variable_signature(schema, definition)
+        if not isinstance(signature, GraphQLVariableSignature):
+            return None
+        may_be_missing = signature.default is None and not is_non_null_type(signature.type)
+        try:
+            found.append((signature, coercer(signature.type), may_be_missing))
+        except Refused:
+            return None
+    return found
