@@ -19,7 +19,7 @@ import orjson
 
 from db.queries import predictions as queries
 from db.session import Database
-from db.tables import PredictionRow
+from db.tables import NewPrediction, PredictionRow
 from db.types import created_at, new_id, now
 from engine.answers import Answers, Question, question, replayed
 from engine.bus.base import Bus
@@ -177,7 +177,7 @@ class Predictor:
         async with self._database.write() as connection:
             if not await queries.take_over(connection, abandoned, owner, lease_until):
                 return
-        row = PredictionRow(**{**abandoned._asdict(), "status": "QUEUED"})  # type: ignore[attr-defined]
+        row = NewPrediction(**{**abandoned._asdict(), "status": "QUEUED"})  # type: ignore[attr-defined]
         was_begun = abandoned.status != PredictionStatus.QUEUED
         row.attempts += was_begun
         data = PredictionData(version.spec.task.member, row.input or {})
@@ -316,7 +316,7 @@ class Predictor:
         accepted_at = created_at(row_id)
         starts = request.wait_ms > 0
         deadline = request.deadline_ms
-        return PredictionRow(
+        return NewPrediction(
             id=row_id,
             project_id=viewer.project_id,
             api_key_id=viewer.api_key_id,

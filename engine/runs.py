@@ -13,6 +13,7 @@ from db.errors import DatabaseUnavailableError
 from db.queries import predictions as queries
 from db.session import Database
 from db.tables import PredictionRow
+from db.tables.base import with_changes
 from db.types import new_id, now
 from engine import log_ids, tracing
 from engine.answers import Answers, Question
@@ -128,7 +129,7 @@ class Runs:
                 async with self._database.write() as connection:
                     was_ours = await queries.finish(connection, run.row.id, self.owner, columns)
                     if was_ours:
-                        finished = PredictionRow(**(run.row.model_dump() | columns))
+                        finished = with_changes(run.row, columns)
                         await ledger.record(connection, [finished])
                         if run.is_budgeted:
                             await self._budgets.settle(connection, finished.id, _cost(finished))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from db.errors import DatabaseUnavailableError
 from db.queries import predictions as queries
 from db.session import Database
-from db.tables import PredictionRow
+from db.tables import NewPrediction
 from db.types import created_at, new_id
 from engine.answers import Question
 from engine.catalog import CatalogVersion
@@ -84,7 +84,7 @@ class Shadows:
     def _shadow(self, run: Run, served: Served, route: Route) -> Run:
         row_id, original = new_id(), run.row
         at = created_at(row_id)
-        row = PredictionRow(
+        row = NewPrediction(
             id=row_id,
             project_id=original.project_id,
             api_key_id=original.api_key_id,

@@ -7,7 +7,7 @@ from db.tables.idempotency import IdempotencyRow
 from db.tables.jobs import ChunkRow, JobRow, UploadRow
 from db.tables.keys import ApiKeyRow, ProjectRow, RetiredSecretRow
 from db.tables.models import ModelRow, ModelVersionRow, PriceRow, RegistryRow
-from db.tables.predictions import PredictionRow
+from db.tables.predictions import NewPrediction, PredictionRow
 from db.tables.secrets import SecretRow
 from db.tables.usage import DailyRollupRow, RollupRow, UsageRow
 from db.tables.users import RefreshTokenRow, SessionRow, UserRow
@@ -26,6 +26,7 @@ __all__ = [
     "ModelAliasRow",
     "ModelRow",
     "ModelVersionRow",
+    "NewPrediction",
     "PredictionRow",
     "PriceRow",
     "ProjectRow",

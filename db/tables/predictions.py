@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel
 
-from db.tables.base import id_field, reference, table_of
+from db.tables.base import id_field, reference, table_of, unwatched
 from db.types import Id, Json, Time, now
 
 OPEN = "status IN ('QUEUED', 'RUNNING')"
@@ -96,3 +96,6 @@ class PredictionRow(SQLModel, table=True):
 
 
 predictions = table_of(PredictionRow)
+
+NewPrediction = unwatched(PredictionRow)
+"""Makes the row of a prediction, or of one that is taken over; each prediction needs one or two."""
