@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from engine.backends.base import ManyBackend
+from engine.backends.base import Backend, ManyBackend
 from engine.errors import ModelOverloadedError
 from engine.serving import Served
 
@@ -120,6 +120,7 @@ class Gates:
         self._share = share
         self._threads = threads
         self._gates: dict[str, Gate] = {}
+        self._known_kinds: dict[type[Backend], bool] = {}
 
     def is_full(self, served: Served) -> bool:
         """Tells whether a version takes no more callers now."""
@@ -166,7 +167,7 @@ class Gates:
     def _gate(self, served: Served) -> Gate:
         spec = served.version.spec
         gate = self._gates.setdefault(spec.id, Gate())
-        usual = self._threads if isinstance(served.backend, ManyBackend) else USUAL_CONCURRENCY
+        usual = self._threads if self._computes_here(served.backend) else USUAL_CONCURRENCY
         slots = spec.config.get("maxConcurrency")
         if slots != gate.slots:
             gate.slots = slots
@@ -174,3 +175,11 @@ class Gates:
         gate.queue = spec.config.get("maxQueue", USUAL_QUEUE)
         gate.jobs = max(1, int((slots or usual) * self._share))
         return gate
+
+    def _computes_here(self, backend: Backend) -> bool:
+        """Tells whether a backend computes in threads of this process; to ask a protocol takes 10 µs."""
+        kind = type(backend)
+        known = self._known_kinds.get(kind)
+        if known is None:
+            known = self._known_kinds[kind] = isinstance(backend, ManyBackend)
+        return known

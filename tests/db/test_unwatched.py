@@ -25,7 +25,7 @@ def columns(row: PredictionRow) -> dict[str, Any]:
 
 
 def test_they_have_the_columns_and_the_defaults_of_their_table() -> None:
-    same = {"id": "1", "created_at": now()}
+    same: dict[str, Any] = {"id": "1", "created_at": now()}
 
     assert columns(NewPrediction(**GIVEN, **same)) == columns(PredictionRow(**GIVEN, **same))
     assert len(NewPrediction(**GIVEN).id) == 32
@@ -33,12 +33,14 @@ def test_they_have_the_columns_and_the_defaults_of_their_table() -> None:
 
 
 def test_they_need_what_has_no_default_and_take_nothing_else() -> None:
+    incomplete: dict[str, Any] = {"project_id": "p"}
+
     with pytest.raises(TypeError):
         NewPrediction(**{**GIVEN, "unknown": 1})
     with pytest.raises(TypeError):
-        NewPrediction(project_id="p")
+        NewPrediction(**incomplete)
     with pytest.raises(AttributeError):
-        NewPrediction(**GIVEN).unknown = 1  # type: ignore[attr-defined]
+        object.__setattr__(NewPrediction(**GIVEN), "unknown", 1)
 
 
 def test_a_copy_with_changes_leaves_the_row_as_it_was() -> None:
