@@ -209,7 +209,8 @@ class Runs:
             await asyncio.wait([run.work], timeout=_seconds_left(run.row))
         finally:
             run.work.cancel()
-        await asyncio.wait([run.work])
+        if not run.work.done():
+            await asyncio.wait([run.work])
         if run.work.cancelled() and not run.canceled:
             await self._answers.was_late(run.tries)
         try:
