@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from engine.backends.base import CUT
@@ -30,12 +29,18 @@ FINISH_REASONS = {
 
 
 class Stream(Protocol):
-    """What the client streams with: the JSON of one event after the other."""
+    """The events of an answer: see `events.Events`."""
 
-    def __aiter__(self) -> AsyncIterator[object]:
-        """Returns the events."""
+    def __bool__(self) -> bool:
+        """Whether the next event is there already."""
 
-    async def close(self) -> None:
+    def pop(self) -> Any:
+        """Returns what the next event holds."""
+
+    async def more(self) -> bool:
+        """Returns once the next event is there; False at the end."""
+
+    async def aclose(self) -> None:
         """Closes the connection, if it has not been read to its end."""
 
 
@@ -50,7 +55,6 @@ class Reply:
 
     def __init__(self, stream: Stream, timeouts: Timeouts, deadline: float, translate: Translator) -> None:
         self._stream = stream
-        self._chunks = aiter(stream)
         self._timeouts = timeouts
         self._deadline = deadline
         self._translate = translate
@@ -79,47 +83,63 @@ class Reply:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        if self.finish_reason is not None:
+        piece = self._read_at_once()
+        if piece is None and self.finish_reason is None:
+            piece = await self._read_in_time()
+        if piece is None:
             await self._read_usage()
-            return None
+        return piece
+
+    async def aclose(self) -> None:
+        """Closes the connection, if the answer has not been read to its end."""
+        await self._stream.aclose()
+
+    def _read_at_once(self) -> str | None:
+        """Returns the next piece of text if it is there already."""
+        while self.finish_reason is None and self._stream:
+            if piece := self._take(self._chunk()):
+                return piece
+        return None
+
+    async def _read(self) -> str | None:
+        """Returns the next piece of text, or None once the finish reason has come."""
+        while True:
+            piece = self._read_at_once()
+            if piece is not None or self.finish_reason is not None:
+                return piece
+            if not await self._more():
+                raise ModelError(CUT, retryable=True)
+
+    async def _read_in_time(self) -> str | None:
         loop = asyncio.get_running_loop()
         patience = min(loop.time() + self._timeouts.between_tokens, self._deadline)
         try:
             async with asyncio.timeout_at(patience):
-                piece = await self._read()
+                return await self._read()
         except TimeoutError as error:
             raise self._translate(error) from error
-        return await self.next() if piece is None else piece
-
-    async def aclose(self) -> None:
-        """Closes the connection, if the answer has not been read to its end."""
-        await self._stream.close()
-
-    async def _read(self) -> str | None:
-        """Returns the next piece of text, or None once the finish reason has come."""
-        while self.finish_reason is None:
-            chunk = await self._chunk()
-            if chunk is None:
-                raise ModelError(CUT, retryable=True)
-            if piece := self._take(chunk):
-                return piece
-        return None
 
     async def _read_usage(self) -> None:
         """Reads what comes after the text. What goes wrong there takes nothing from the answer."""
         try:
             async with asyncio.timeout(min(USAGE_SECONDS, self._timeouts.between_tokens)):
-                while (chunk := await self._chunk()) is not None:
-                    self._take(chunk)
+                while await self._more():
+                    self._take(self._chunk())
         except (TimeoutError, ProcessingError):
             return
 
-    async def _chunk(self) -> dict[str, Any] | None:
+    async def _more(self) -> bool:
         try:
-            chunk = await anext(self._chunks, None)
+            return await self._stream.more()
         except Exception as error:
             raise self._translate(error) from error
-        if chunk is not None and not isinstance(chunk, dict):
+
+    def _chunk(self) -> dict[str, Any]:
+        try:
+            chunk = self._stream.pop()
+        except Exception as error:
+            raise self._translate(error) from error
+        if not isinstance(chunk, dict):
             raise UnreadableError
         return chunk
 

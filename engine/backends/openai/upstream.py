@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
 
 from engine import tracing
+from engine.backends.http_transport import transport_to
 from engine.backends.openai.config import OpenAIConfig
 from engine.backends.openai.errors import Translator
+from engine.backends.openai.events import Events
 from engine.backends.openai.reply import Reply
 from engine.backends.retries import RetryBudget, retrying
 
 CHECK_SECONDS = 10.0
+USER_AGENT = f"foretell/{version('foretell')}"
 NO_KEY = "none"  # a server that takes no key does not look at it
 
 Answer = TypeVar("Answer")
@@ -34,7 +37,7 @@ class _Client(AsyncOpenAI):
         return {
             "Accept": "application/json",
             "Content-Type": "application/json",
-            "User-Agent": f"foretell/{version('foretell')}",
+            "User-Agent": USER_AGENT,
             **self.auth_headers,
             **tracing.headers(),
         }
@@ -52,13 +55,20 @@ class Upstream:
         limits = httpx2.Limits(
             max_connections=config.max_connections, max_keepalive_connections=config.max_connections
         )
+        transport = transport_to(
+            config.base_url,
+            connect_seconds=config.timeouts.connect,
+            max_connections=config.max_connections,
+        )
         self._client = _Client(
             base_url=config.base_url,
             api_key=key or NO_KEY,
             max_retries=0,
             timeout=timeout,
             # A redirect would take the key to a host that nobody has named.
-            http_client=httpx2.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False),
+            http_client=httpx2.AsyncClient(
+                timeout=timeout, limits=limits, transport=transport, follow_redirects=False
+            ),
         )
 
     async def check(self) -> None:
@@ -87,10 +97,11 @@ class Upstream:
 
         async def attempt() -> Reply:
             async with AsyncExitStack() as stack:
-                stream = await self._client.post(
-                    path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
+                response = await self._client.post(
+                    path, body=body, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object]
                 )
-                reply = Reply(stream, self._timeouts, deadline, self._translate)
+                events = Events(cast(httpx2.Response, response))  # what `cast_to` says, whatever the types do
+                reply = Reply(events, self._timeouts, deadline, self._translate)
                 stack.push_async_callback(reply.aclose)
                 await reply.begin()
                 stack.pop_all()

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 from hypothesis import given, settings
@@ -43,13 +42,18 @@ class Sent:
     """A stream of events that have been sent already."""
 
     def __init__(self, events: list[Any]) -> None:
-        self._events = events
+        self._events = list(events)
 
-    async def __aiter__(self) -> AsyncIterator[object]:
-        for event in self._events:
-            yield event
+    def __bool__(self) -> bool:
+        return bool(self._events)
 
-    async def close(self) -> None:
+    def pop(self) -> Any:
+        return self._events.pop(0)
+
+    async def more(self) -> bool:
+        return bool(self._events)
+
+    async def aclose(self) -> None:
         """Has nothing to close."""
 
 
