@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, text
 
+from benchmarks.harness.rounds import table
 from db.filters import UsageFilter
 from db.migrate import upgrade
 from db.queries import usage_sums
@@ -190,18 +191,22 @@ async def main(url: str, count: int) -> None:
     async with database.read() as connection:
         days = (await connection.execute(select(func.count()).select_from(daily_rollups))).scalar_one()
     took = time.perf_counter() - start
-    print(f"{count} ledger rows; rollups: {rollup_rows} of hours, {days} of days; made in {took:.0f} s")
+    print(
+        f"{count:,} ledger rows; rollups: {rollup_rows:,} of hours, {days:,} of days; made in {took:,.0f} s\n"
+    )
     questions = (
-        ("sums", from_rollups(database, project_id), from_rows(database, project_id)),
+        ("sums of every day", from_rollups(database, project_id), from_rows(database, project_id)),
         (
-            "percentiles",
+            "percentiles of every day",
             percentiles_from_rollups(database, project_id),
             percentiles_from_rows(database, project_id),
         ),
     )
+    shown = []
     for name, quick, slow in questions:
         ours, theirs = await median_ms(quick, RUNS), await median_ms(slow, 3)
-        print(f"{name:12} rollups {ours:9.1f} ms   rows {theirs:9.1f} ms   {theirs / ours:6.0f} times")
+        shown.append([name, f"{ours:,.1f} ms", f"{theirs:,.1f} ms", f"{theirs / ours:,.0f}"])
+    print(table(["", "from rollups", "from the ledger's rows", "times"], shown))
     totals = await from_rollups(database, project_id)()
     assert totals.predictions == count
     await database.close()
