@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from foretell import garbage
 from foretell.connection import Connection
+from foretell.frames import SocketConnection
 from foretell.settings import Settings
 
 ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (what to open for "every interface")
@@ -73,7 +74,8 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         http=Connection,
-        ws="websockets-sansio",
+        ws=SocketConnection,
+        ws_per_message_deflate=False,  # 40 KiB a socket, and a token has nothing to be compressed
         ws_max_size=settings.max_body_bytes,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
     )

@@ -65,10 +65,16 @@ class Context:
     """Whether the operation has asked for a prediction; each more counts as a request of its own."""
     address: str = ""
     """Where the caller's connection comes from."""
-    loaders: Loaders = field(init=False)
+    _loaders: Loaders | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.renew_loaders()
+    @property
+    def loaders(self) -> Loaders:
+        """What gathers its reads, made at the first use: most events of a subscription read nothing."""
+        if self._loaders is None:
+            viewer = self.viewer_or_none
+            project_id, models = (viewer.project_id, viewer.models) if viewer else ("", None)
+            self._loaders = Loaders(self.services.database, self.services.registry, project_id, models)
+        return self._loaders
 
     @property
     def viewer(self) -> Viewer:
@@ -83,6 +89,4 @@ class Context:
 
     def renew_loaders(self) -> None:
         """Forgets what was read, for the next event of a subscription."""
-        viewer = self.viewer_or_none
-        project_id, models = (viewer.project_id, viewer.models) if viewer else ("", None)
-        self.loaders = Loaders(self.services.database, self.services.registry, project_id, models)
+        self._loaders = None

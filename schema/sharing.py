@@ -30,16 +30,16 @@ Key = tuple[str, str, tuple[str, ...]]
 class SharedData(dict[str, Any]):
     """The `data` of a response that several subscribers get."""
 
-    __slots__ = ("_encoded",)
+    __slots__ = ("_text",)
 
     @property
-    def encoded(self) -> bytes:
+    def text(self) -> str:
         """The data as JSON, encoded at the first use."""
         try:
-            return self._encoded
+            return self._text
         except AttributeError:
-            self._encoded: bytes = orjson.dumps(self)
-            return self._encoded
+            self._text: str = orjson.dumps(self).decode()
+            return self._text
 
 
 class SharedEvent(Protocol):

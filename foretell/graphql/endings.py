@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 
 from engine.values import Viewer
 from foretell.graphql.session import Revocation
@@ -20,27 +21,72 @@ class Ending(Enum):
     EXPIRED = "The credential has expired."
 
 
-@dataclass(frozen=True, slots=True)
+Tell = Callable[[Ending], None]
+
+
 class Endings:
-    """Knows the events that end connections."""
+    """Knows the events that end connections, and waits for each of them once, however many are open."""
 
-    shutdown: asyncio.Event
-    revocation: Revocation | None = None
+    def __init__(self, shutdown: asyncio.Event, revocation: Revocation | None = None) -> None:
+        self._shutdown = shutdown
+        self._revocation = revocation
+        self._heard: dict[asyncio.Event, _Heard] = {}
 
-    async def wait(self, viewer: Viewer | None) -> Ending:
-        """Return once the caller's connections have to end."""
-        with self.revocation(viewer) if self.revocation and viewer else nullcontext() as revoked:
-            waits = {asyncio.create_task(self.shutdown.wait()): Ending.SHUTDOWN}
-            if revoked:
-                waits[asyncio.create_task(revoked.wait())] = Ending.REVOKED
+    @contextmanager
+    def telling(self, viewer: Viewer | None, tell: Tell) -> Iterator[None]:
+        """Call `tell` as soon as the caller's connections have to end, if the context lasts until then."""
+        with self._telling(self._shutdown, partial(tell, Ending.SHUTDOWN)), self._revoking(viewer, tell):
+            left = seconds_left(viewer)
+            if left is None:
+                yield
+                return
+            expiry = asyncio.get_running_loop().call_later(left, tell, Ending.EXPIRED)
             try:
-                done, _ = await asyncio.wait(
-                    waits, timeout=seconds_left(viewer), return_when=asyncio.FIRST_COMPLETED
-                )
+                yield
             finally:
-                for task in waits:
-                    task.cancel()
-        return next((waits[task] for task in done), Ending.EXPIRED)
+                expiry.cancel()
+
+    @contextmanager
+    def _revoking(self, viewer: Viewer | None, tell: Tell) -> Iterator[None]:
+        if self._revocation is None or viewer is None:
+            yield
+            return
+        with self._revocation(viewer) as revoked, self._telling(revoked, partial(tell, Ending.REVOKED)):
+            yield
+
+    @contextmanager
+    def _telling(self, event: asyncio.Event, tell: Callable[[], None]) -> Iterator[None]:
+        heard = self._heard.get(event)
+        if heard is None:
+            heard = self._heard[event] = _Heard(event)
+        heard.listeners.add(tell)
+        if event.is_set():
+            asyncio.get_running_loop().call_soon(heard.tell)
+        try:
+            yield
+        finally:
+            heard.listeners.discard(tell)
+            if not heard.listeners and self._heard.get(event) is heard:
+                del self._heard[event]
+                heard.task.cancel()
+
+
+class _Heard:
+    """One event, and those who want to hear of it."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self.listeners: set[Callable[[], None]] = set()
+        self.task = asyncio.create_task(self._wait(event))
+
+    async def _wait(self, event: asyncio.Event) -> None:
+        await event.wait()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell all, once each."""
+        listeners, self.listeners = self.listeners, set()
+        for tell in listeners:
+            tell()
 
 
 def seconds_left(viewer: Viewer | None) -> float | None:

@@ -24,6 +24,7 @@ from foretell.graphql.requests import OperationRequest, Refused
 from foretell.graphql.session import Authenticate, Context, MakeContext
 from schema.errors import MASKED, present
 from schema.extensions import prepared_document
+from schema.following import follow_compiled
 from schema.limits import DocumentLimits
 from schema.prepared import Prepared
 from schema.running import compiled_of, run_compiled
@@ -164,13 +165,24 @@ class Operations:
     async def _subscribe(
         self, text: str, request: OperationRequest, context: Context
     ) -> AsyncGenerator[ExecutionResult, None]:
-        results = await self.schema.subscribe(
-            text,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=request.operation_name,
-            operation_extensions=request.extensions,
-        )
+        results = None
+        if self._compiled is not None:
+            results = await follow_compiled(
+                self._compiled,
+                text,
+                request.variables,
+                context,
+                request.operation_name,
+                extensions=request.extensions,
+            )
+        if results is None:
+            results = await self.schema.subscribe(
+                text,
+                variable_values=request.variables,
+                context_value=context,
+                operation_name=request.operation_name,
+                operation_extensions=request.extensions,
+            )
         first = True
         async with aclosing(results):
             async for result in results:
@@ -230,10 +242,18 @@ def payload(result: ExecutionResult, context: Context) -> Payload:
         shown["errors"] = presented(result.errors, context.request_id, suggest=context.limits.introspection)
     if not is_request_error(result):
         data = result.data
-        shown["data"] = orjson.Fragment(data.encoded) if isinstance(data, SharedData) else data
+        shown["data"] = orjson.Fragment(data.text) if isinstance(data, SharedData) else data
     if result.extensions:
         shown["extensions"] = result.extensions
     return shown
+
+
+def shared_data(result: ExecutionResult) -> str | None:
+    """Return the `data`, as JSON, of a result that has nothing else and that others get, too; else None."""
+    data = result.data
+    if isinstance(data, SharedData) and not result.errors and not result.extensions:
+        return data.text
+    return None
 
 
 def presented(errors: list[GraphQLError], request_id: str, *, suggest: bool = True) -> list[dict[str, Any]]:

@@ -34,6 +34,10 @@ class Session:
     A mutation goes on all the same.
     """
 
+    def operation(self) -> Session:
+        """Return the session of one of a socket's operations, which is left by itself."""
+        return Session(self.viewer, request_id(None), self.address, self.transport)
+
     @property
     def holder(self) -> str:
         """Whom connections are counted for: a key, or a user; "" for nobody."""

@@ -21,7 +21,7 @@ from engine import log_ids
 from engine.values import Viewer
 from foretell.graphql.caps import ConnectionCap
 from foretell.graphql.endings import Ending, Endings
-from foretell.graphql.operations import NO_CREDENTIAL, Operations, failure, payload
+from foretell.graphql.operations import NO_CREDENTIAL, Operations, failure, payload, shared_data
 from foretell.graphql.options import TransportOptions
 from foretell.graphql.requests import OperationRequest, Refused
 from foretell.graphql.session import Session, request_id
@@ -77,23 +77,33 @@ class Socket:
         self.initialised = False
         self.acknowledged = False
         self.running: dict[str, asyncio.Task[None]] = {}
-        self.ending: asyncio.Task[None] | None = None
         self.held = ExitStack()
-        self.closing: asyncio.Future[Close] = asyncio.get_running_loop().create_future()
+        self.close: Close | None = None
+        self.task: asyncio.Task[Any] | None = None
 
     async def serve(self) -> None:
         """Return when one side has closed; what runs is cancelled then, but mutations run to their end."""
-        loop = asyncio.get_running_loop()
-        timeout = loop.call_later(self.options.init_timeout, self._init_timed_out)
-        reader = asyncio.create_task(self._read())
-        either: set[asyncio.Future[Any]] = {reader, self.closing}
+        self.task = asyncio.current_task()
+        timeout = asyncio.get_running_loop().call_later(self.options.init_timeout, self._init_timed_out)
         try:
             with self.held:
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                await self._close(self.closing.result() if self.closing.done() else reader.result())
+                await self._close(await self._read_until_end())
         finally:
             timeout.cancel()
-            await _cancelled(reader, self.ending, *self.running.values())
+            await _cancelled(*self.running.values())
+
+    async def _read_until_end(self) -> Close | None:
+        """Return why to close; None when the client has closed. We break the reading off to close."""
+        assert self.task is not None
+        try:
+            close = await self._read()
+        except asyncio.CancelledError:
+            if self.close is None:
+                raise
+            self.task.uncancel()
+        finally:
+            self.task = None
+        return self.close or close
 
     async def _close(self, close: Close | None) -> None:
         if close and self.websocket.application_state is WebSocketState.CONNECTED:
@@ -101,15 +111,16 @@ class Socket:
                 await self.websocket.close(close.code, close.reason)
 
     def _end(self, close: Close) -> None:
-        if not self.closing.done():
-            self.closing.set_result(close)
+        """Close the socket, wherever its reader is."""
+        if self.close is None and self.task is not None:
+            self.close = close
+            self.task.cancel()
 
     def _init_timed_out(self) -> None:
         if not self.initialised:
             self._end(Close(INIT_TIMEOUT, "Connection initialisation timeout"))
 
-    async def _wait_for_ending(self, viewer: Viewer) -> None:
-        ending = await self.endings.wait(viewer)
+    def _ended(self, ending: Ending) -> None:
         self._end(Close(ENDING_CODES[ending], ending.value))
 
     async def _read(self) -> Close | None:
@@ -184,14 +195,14 @@ class Socket:
         except Refused as refused:
             raise Close(TRY_AGAIN_LATER, str(refused)) from refused
         self.held.enter_context(self.by_key.held(self.session.holder))
-        self.ending = asyncio.create_task(self._wait_for_ending(viewer))
+        self.held.enter_context(self.endings.telling(viewer, self._ended))
 
     async def _subscribe(self, key: str, body: Any) -> None:
         if not self.acknowledged:
             raise Close(UNAUTHORIZED, "Unauthorized")
         if key in self.running:
             raise Close(ALREADY_EXISTS, f"Subscriber for {key} already exists")
-        session = replace(self.session, request_id=request_id(None))
+        session = self.session.operation()
         try:
             if len(self.running) >= self.options.operations_per_socket:
                 text = f"More than {self.options.operations_per_socket} operations on this socket."
@@ -218,9 +229,13 @@ class Socket:
 
     async def _answer(self, key: str, asked: OperationRequest, session: Session) -> None:
         context = self.operations.make_context(session)
+        begin = f'{{"id":{orjson.dumps(key).decode()},"type":"next","payload":{{"data":'
         text = await self.operations.text(asked, context.limits)
         async with aclosing(self.operations.stream(text, asked, context)) as results:
             async for result in results:
+                if (shared := shared_data(result)) is not None:
+                    await self._send_text(f"{begin}{shared}}}}}")
+                    continue
                 shown = payload(result, context)
                 if "data" not in shown:
                     self._release(key)
@@ -242,7 +257,9 @@ class Socket:
             await self._send({"id": key, "type": "error", "payload": errors})
 
     async def _send(self, message: dict[str, Any]) -> None:
-        text = orjson.dumps(message).decode()
+        await self._send_text(orjson.dumps(message).decode())
+
+    async def _send_text(self, text: str) -> None:
         try:
             await self.websocket.send_text(text)
         except (WebSocketDisconnect, RuntimeError, OSError) as error:
@@ -263,9 +280,8 @@ def _id(message: dict[str, Any]) -> str:
     return found
 
 
-async def _cancelled(*tasks: asyncio.Task[Any] | None) -> None:
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
     """Cancel the tasks and wait until each has cleaned up."""
-    alive = [task for task in tasks if task]
-    for task in alive:
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*alive, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)

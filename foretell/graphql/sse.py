@@ -91,27 +91,77 @@ class EventStreams:
         self, results: AsyncGenerator[bytes, None], session: Session
     ) -> AsyncGenerator[bytes, None]:
         """Yield the results, comments while there are none, and an error when we end the stream ourselves."""
-        ending = asyncio.create_task(self.endings.wait(session.viewer))
-        upcoming: asyncio.Task[bytes] | None = None
-        try:
-            while not ending.done():
-                upcoming = upcoming or asyncio.ensure_future(anext(results))
-                await asyncio.wait(
-                    {upcoming, ending}, timeout=self.options.heartbeat, return_when=asyncio.FIRST_COMPLETED
-                )
-                if upcoming.done():
-                    finished, upcoming = upcoming, None
-                    yield finished.result()
-                elif not ending.done():
+        live = _Live(results, self.options.heartbeat)
+        with self.endings.telling(session.viewer, live.end):
+            try:
+                async for event in live.events():
+                    yield event
+                if live.ending is not None:
+                    yield next_event(ended(live.ending, session.request_id), session.request_id)
+                    if live.ending is not Ending.SHUTDOWN:
+                        yield COMPLETE  # without it clients connect again, which helps after a restart only
+            finally:
+                await live.close()
+
+
+class _Live:
+    """The events of a stream as they come, until it ends or we end it.
+
+    One task reads them, one at a time: to wait for whatever comes first with a task for each took longer than
+    to make the event.
+    """
+
+    def __init__(self, results: AsyncGenerator[bytes, None], heartbeat: float) -> None:
+        self.ending: Ending | None = None
+        self._heartbeat = heartbeat
+        self._event: bytes | None = None
+        self._news: asyncio.Future[None] | None = None
+        self._taken = asyncio.Event()
+        self._reader = asyncio.create_task(self._read(results))
+        self._reader.add_done_callback(lambda _: self._wake())
+
+    def end(self, ending: Ending) -> None:
+        """End the stream."""
+        self.ending = self.ending or ending
+        self._wake()
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        """Yield each event, and comments while there are none."""
+        loop = asyncio.get_running_loop()
+        while self.ending is None:
+            if self._event is not None:
+                event, self._event = self._event, None
+                self._taken.set()
+                yield event
+            elif self._reader.done():
+                return
+            else:
+                self._news = loop.create_future()
+                silence = loop.call_later(self._heartbeat, self._wake)
+                try:
+                    await self._news
+                finally:
+                    silence.cancel()
+                if self._event is None and self.ending is None and not self._reader.done():
                     yield HEARTBEAT
-            yield next_event(ended(ending.result(), session.request_id), session.request_id)
-            if ending.result() is not Ending.SHUTDOWN:
-                yield COMPLETE  # without it clients connect again, which helps after a restart only
-        except StopAsyncIteration:
-            return
-        finally:
-            ending.cancel()
-            await _close(results, upcoming)
+
+    async def close(self) -> None:
+        """Leave the stream, and return when all that made it has cleaned up."""
+        self._reader.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._reader
+
+    async def _read(self, results: AsyncGenerator[bytes, None]) -> None:
+        async with aclosing(results):
+            async for event in results:
+                self._event = event
+                self._taken.clear()
+                self._wake()
+                await self._taken.wait()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
 
 def ended(ending: Ending, request_id: str) -> Payload:
@@ -120,11 +170,3 @@ def ended(ending: Ending, request_id: str) -> Payload:
     shown = failure(Refused(ending.value, code=code), request_id)
     shown["errors"][0]["extensions"]["retryable"] = ending is Ending.SHUTDOWN
     return shown
-
-
-async def _close(results: AsyncGenerator[bytes, None], upcoming: asyncio.Task[bytes] | None) -> None:
-    if upcoming:
-        upcoming.cancel()
-        with suppress(asyncio.CancelledError, StopAsyncIteration):
-            await upcoming
-    await results.aclose()

@@ -17,8 +17,10 @@ from starlette.types import ASGIApp
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 
+import executor
 from engine.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from engine.values import Scope, Viewer
+from foretell.frames import SocketConnection
 from foretell.graphql import GraphQLEndpoint, Session
 from schema.directives import CONNECTION_SIZE, Cost
 from schema.extensions import EXTENSIONS, ForetellSchema, Throttle
@@ -179,6 +181,7 @@ class Subscription:
 schema = ForetellSchema(
     Query, Mutation, Subscription, config=StrawberryConfig(scalar_map=SCALARS), extensions=EXTENSIONS
 )
+executor.install(schema)
 
 
 @dataclass
@@ -229,7 +232,8 @@ class Service:
 @asynccontextmanager
 async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
     """Serve the application on a free port of the loopback interface; yield `127.0.0.1:port`."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", **options)
+    given = {"ws": SocketConnection, "ws_per_message_deflate": False, **options}
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", **given)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it

@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 from websockets.typing import Subprotocol
 
+from foretell.graphql import operations
 from tests.foretell.graphql_service import KEY, Service
 from tests.foretell.socket_client import client, eventually, short
+
+
+@pytest.fixture(autouse=True, params=["compiled", "Strawberry"])
+def runs_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets operations run with and without Strawberry's machinery: nobody sees a difference."""
+    if request.param == "Strawberry":
+        monkeypatch.setattr(operations, "compiled_of", lambda schema: None)
 
 
 async def test_a_query_is_answered_and_completed() -> None:
@@ -304,3 +312,18 @@ async def test_a_mutation_survives_its_caller(leave: str) -> None:
         await service.endpoint.close()
 
     assert service.written == ["kept"]
+
+
+async def test_to_leave_one_operation_is_not_to_leave_its_neighbours() -> None:
+    service = Service()
+    async with client(service) as ws:
+        await ws.init()
+        for key in "12":
+            await ws.subscribe(key, "subscription { silence }")
+        await eventually(lambda: len(service.sessions) == 2)
+
+        await ws.send({"id": "1", "type": "complete"})
+
+        first, second = service.sessions
+        await eventually(first.left.is_set)
+        assert not second.left.is_set()

@@ -85,8 +85,8 @@ async def test_a_hundred_readers_with_one_document_cost_one_execution_of_each_ev
     assert calls["text"] == 3
     data = everything[0][0].data
     assert isinstance(data, SharedData)
-    assert orjson.loads(data.encoded) == expected[0]
-    assert data.encoded is everything[99][0].data.encoded
+    assert orjson.loads(data.text) == expected[0]
+    assert data.text is everything[99][0].data.text
 
 
 async def test_readers_who_come_in_at_different_places_share_too(schema: strawberry.Schema) -> None:
