@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import ClassVar
 
 from engine.backends.base import Token
 from engine.bus.base import Bus
 
-GATHER_SECONDS = 0.02
-GATHER_ABOVE = 64
+GATHER_TIMES = 5
+"""How many times as long as handing on a piece takes, tokens are gathered for the next one."""
+GATHER_MOST_SECONDS = 0.1
+LIGHT_SECONDS = 0.002
+"""A turn of the event loop that takes no longer delays nobody."""
 
 
 class TextStream:
     """The text of one generation, as far as it has come.
 
-    Tokens that come within one turn of the event loop make one piece. While a process writes more
-    than 64 streams at once each of them makes at most 50 pieces a second.
+    Tokens that come within one turn of the event loop make one piece. Under load, when a piece takes a while
+    until all that read it have it, those of up to a tenth of a second make one: the time for each piece
+    is then spent once for some tokens rather than for every one.
     """
 
-    _open = 0
+    _turn_seconds: ClassVar[float] = 0.0
+    """How long it takes now until the readers of a piece have it: of this process, which has one loop."""
 
     def __init__(self, bus: Bus, name: str) -> None:
         self._bus = bus
@@ -40,16 +46,10 @@ class TextStream:
         """Takes the next token."""
         if self.first_at is None:
             self.first_at = time.perf_counter()
-            TextStream._open += 1
         self._texts.append(token.text)
         self._pending.append(token)
         if self._flush is None:
-            loop = asyncio.get_running_loop()
-            wait = self._flushed + GATHER_SECONDS - time.monotonic()
-            if TextStream._open > GATHER_ABOVE and wait > 0:
-                self._flush = loop.call_later(wait, self.flush)
-            else:
-                self._flush = loop.call_soon(self.flush)
+            self._flush = self._later()
 
     def say(self, text: str) -> None:
         """Publishes a whole text that was there before."""
@@ -66,9 +66,21 @@ class TextStream:
             self.last_sequence = self._bus.append(self._name, self._pending)
             self._pending = []
             self._flushed = time.monotonic()
+            asyncio.get_running_loop().call_soon(_handed_on, self._flushed)
 
     def close(self) -> None:
         """Publishes the rest; the end is published when the prediction is stored."""
         self.flush()
-        if self.first_at is not None:
-            TextStream._open -= 1
+
+    def _later(self) -> asyncio.Handle:
+        loop, turn = asyncio.get_running_loop(), TextStream._turn_seconds
+        if turn > LIGHT_SECONDS:
+            wait = self._flushed + min(GATHER_TIMES * turn, GATHER_MOST_SECONDS) - time.monotonic()
+            if wait > 0:
+                return loop.call_later(wait, self.flush)
+        return loop.call_soon(self.flush)
+
+
+def _handed_on(since: float) -> None:
+    """Takes note of how long it took until all readers had their turn, smoothed over some pieces."""
+    TextStream._turn_seconds += (time.monotonic() - since - TextStream._turn_seconds) / 4

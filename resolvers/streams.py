@@ -40,7 +40,9 @@ async def tokens(
                 after = event.sequence
                 yield event, None
         row = await _prediction(context, prediction_id)
-        if not PredictionStatus(row.status).is_terminal:
+        if PredictionStatus(row.status).is_terminal:
+            context.services.bus.abandon(prediction_id)  # the others wait for what this one has found out
+        else:
             await asyncio.sleep(wait)
             wait = min(2 * wait, RETRY_SECONDS)
     async for event in _replay(context, row, after):

@@ -59,8 +59,12 @@ class Bus(Protocol):
 
         No number is left out and none comes twice. A reader for whom pieces are missing, because it
         came late or reads slowly, gets one `Snapshot` instead. A stream that nobody ever wrote to,
-        or that is forgotten, ends at once without an `End`.
+        or that is forgotten, ends at once without an `End`; so it does every few seconds for one of
+        the readers of a silent stream, who is to look elsewhere whether it is over.
         """
+
+    def abandon(self, stream: str) -> None:
+        """Ends a stream for the readers in this process, without an `End`: it is known to be over."""
 
     def announce(self, topic: str, message: Any) -> None:
         """Tells the watchers of a topic its latest message, any JSON value."""

@@ -11,11 +11,15 @@ from typing import Any
 from engine.events import End, Piece, Snapshot, StreamEvent
 
 KEPT_PIECES = 4096
-PATIENCE_SECONDS = 5.0
+LOOK_SECONDS = 2.5
 
 
 class LocalStream:
-    """A stream's last pieces and its whole text. Readers wait for `changed`; none holds a queue."""
+    """A stream's last pieces and its whole text. Readers wait for what comes next; none holds a queue.
+
+    While nothing comes, one reader at a time is sent to look whether the stream is over, the one that waits
+    longest: one timer and one question, however many wait.
+    """
 
     def __init__(self, kept: int = KEPT_PIECES) -> None:
         self.last = 0
@@ -23,7 +27,9 @@ class LocalStream:
         self.abandoned = False
         self._texts: list[str] = []
         self._pieces: deque[Piece] = deque(maxlen=kept)
-        self._changed = asyncio.Event()
+        self._waiting: list[asyncio.Future[bool]] = []
+        self._is_quiet = False
+        self._look: asyncio.TimerHandle | None = None
 
     def add(self, piece: Piece) -> None:
         """Appends the piece that comes next."""
@@ -50,9 +56,8 @@ class LocalStream:
         self._wake()
 
     async def follow(self, after: int) -> AsyncGenerator[StreamEvent, None]:
-        """Yields what comes after a number, up to and with the end, or until nothing comes for a while."""
+        """Yields what comes after a number, up to and with the end, or until this reader is to look."""
         while True:
-            changed = self._changed
             while after < self.last:
                 event = self._next(after)
                 after = event.sequence
@@ -62,7 +67,7 @@ class LocalStream:
             if self.ended:
                 yield End(self.last + 1)
                 return
-            if changed is self._changed and not await _set_within(changed, PATIENCE_SECONDS):
+            if not await self._news():
                 return
 
     def _next(self, after: int) -> Piece | Snapshot:
@@ -71,18 +76,33 @@ class LocalStream:
             return Snapshot(self.last, "".join(self._texts))
         return self._pieces[after + 1 - first]
 
+    def _news(self) -> asyncio.Future[bool]:
+        """Returns what is done when something comes, with False for the one that is to look."""
+        loop = asyncio.get_running_loop()
+        news = loop.create_future()
+        self._waiting.append(news)
+        if self._look is None:
+            self._look = loop.call_later(LOOK_SECONDS, self._send_one)
+        return news
+
     def _wake(self) -> None:
         """Wakes every reader at once; those that come later wait for the next change."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        waiting, self._waiting = self._waiting, []
+        self._is_quiet = False
+        for news in waiting:
+            if not news.done():
+                news.set_result(True)
 
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+    def _send_one(self) -> None:
+        """Lets a reader go and look, if nothing has come since the last time."""
+        self._look = None
+        self._waiting = [news for news in self._waiting if not news.done()]
+        if not self._waiting:
+            return
+        if self._is_quiet:
+            self._waiting.pop(0).set_result(False)
+        self._is_quiet = True
+        self._look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._send_one)
 
 
 class LocalTopics:

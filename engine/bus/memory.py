@@ -49,6 +49,12 @@ class MemoryBus:
             async for event in events:
                 yield event
 
+    def abandon(self, stream: str) -> None:
+        """See `Bus`."""
+        local = self._streams.get(stream)
+        if local is not None:
+            local.abandon()
+
     def announce(self, topic: str, message: Any) -> None:
         """See `Bus`."""
         self._topics.tell(topic, message)

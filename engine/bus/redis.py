@@ -141,6 +141,13 @@ class RedisBus:
             if not mirror.readers and self._mirrors.get(stream) is mirror:
                 del self._mirrors[stream]
 
+    def abandon(self, stream: str) -> None:
+        """See `Bus`; who comes later reads what Redis has kept of it."""
+        mirror = self._mirrors.pop(stream, None)
+        local = self._own.get(stream) if mirror is None else mirror.local
+        if local is not None:
+            local.abandon()
+
     def announce(self, topic: str, message: Any) -> None:
         """See `Bus`."""
         self._topics.tell(topic, message)
