@@ -6,16 +6,17 @@ its own, and each asks for the rows of one project only: what belongs to others 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import JobFilter, PredictionFilter
 from db.pages import Order, Page, Window
+from db.prepared import Prepared
 from db.queries import aliases, audit, budgets, jobs, keys, models, predictions, webhooks
 from db.session import Database
 from db.tables import (
@@ -35,10 +36,9 @@ from db.tables import (
 from engine.catalog import Catalog
 from engine.usage.totals import Durations, Totals
 from resolvers.alias_loads import AliasLoads, HistoryOf
+from resolvers.loader import Loader, grouped
 from resolvers.registered import Registered, Registry
 from resolvers.usage_loads import UsageLoads, UsageOf
-
-MAX_BATCH = 500
 
 VersionNamed = tuple[str, str]
 """A model's id, and the name of one of its versions."""
@@ -117,33 +117,33 @@ class Loaders:
     prices: Registered[list[PriceRow]]
     _usage: UsageLoads
     _aliases: AliasLoads
-    project: DataLoader[str, ProjectRow | None]
-    api_key: DataLoader[str, ApiKeyRow | None]
-    audit_event: DataLoader[str, AuditRow | None]
-    keys_page: DataLoader[Window, Page[ApiKeyRow]]
-    key_count: DataLoader[str, int]
-    prediction: DataLoader[str, PredictionRow | None]
-    job: DataLoader[str, JobRow | None]
-    running_items: DataLoader[str, int]
-    jobs_of: DataLoader[JobsOf, Page[JobRow]]
-    job_count: DataLoader[JobCountOf, int]
-    delivery: DataLoader[str, WebhookDeliveryRow | None]
-    deliveries_of: DataLoader[DeliveriesOf, Page[WebhookDeliveryRow]]
-    delivery_count: DataLoader[tuple[str, str], int]
-    alias: DataLoader[str, ModelAliasRow | None]
-    aliases_of: DataLoader[str, list[ModelAliasRow]]
-    alias_history: DataLoader[HistoryOf, Page[AliasChangeRow]]
-    shadow: DataLoader[str, PredictionRow | None]
-    usage_of: DataLoader[UsageOf, Totals]
-    durations_of: DataLoader[UsageOf, Durations]
-    input: DataLoader[str, Any]
-    output: DataLoader[str, Any]
-    explanation: DataLoader[str, Any]
-    budgets: DataLoader[str, list[BudgetRow]]
-    version_named: DataLoader[tuple[str, str], ModelVersionRow | None]
-    version_count: DataLoader[str, int]
-    predictions_of: DataLoader[PredictionsOf, Page[PredictionRow]]
-    prediction_count: DataLoader[CountOf, int]
+    project: Loader[str, ProjectRow | None]
+    api_key: Loader[str, ApiKeyRow | None]
+    audit_event: Loader[str, AuditRow | None]
+    keys_page: Loader[Window, Page[ApiKeyRow]]
+    key_count: Loader[str, int]
+    prediction: Loader[str, PredictionRow | None]
+    job: Loader[str, JobRow | None]
+    running_items: Loader[str, int]
+    jobs_of: Loader[JobsOf, Page[JobRow]]
+    job_count: Loader[JobCountOf, int]
+    delivery: Loader[str, WebhookDeliveryRow | None]
+    deliveries_of: Loader[DeliveriesOf, Page[WebhookDeliveryRow]]
+    delivery_count: Loader[tuple[str, str], int]
+    alias: Loader[str, ModelAliasRow | None]
+    aliases_of: Loader[str, list[ModelAliasRow]]
+    alias_history: Loader[HistoryOf, Page[AliasChangeRow]]
+    shadow: Loader[str, PredictionRow | None]
+    usage_of: Loader[UsageOf, Totals]
+    durations_of: Loader[UsageOf, Durations]
+    input: Loader[str, Any]
+    output: Loader[str, Any]
+    explanation: Loader[str, Any]
+    budgets: Loader[str, list[BudgetRow]]
+    version_named: Loader[tuple[str, str], ModelVersionRow | None]
+    version_count: Loader[str, int]
+    predictions_of: Loader[PredictionsOf, Page[PredictionRow]]
+    prediction_count: Loader[CountOf, int]
 
     def __init__(
         self, database: Database, catalog: Catalog, project_id: str, seen: frozenset[str] | None = None
@@ -198,23 +198,46 @@ class Loaders:
             found.update(parent.id for parent in await fetch(connection, wanted))
         return [row for row in rows if {row.job_id, row.prediction_id} & found]
 
+    def _predictions(self) -> Loader[str, PredictionRow | None]:
+        def visible(row: PredictionRow) -> PredictionRow | None:
+            return row if self._seen is None or row.model_id in self._seen else None
+
+        fetch = self._in_project(predictions.by_id, "model_id")
+        return self._by_id(fetch, self._at_once(predictions.BY_ID, visible))
+
+    def _at_once(
+        self, prepared: Prepared, value: Callable[[Any], Any]
+    ) -> Callable[[list[str]], list[Any] | None]:
+        """Makes a fetch that does not wait, of rows by their ids; None where it has to."""
+
+        def at_once(ids: list[str]) -> list[Any] | None:
+            rows = self._database.at_once(prepared, project_id=self._project_id, ids=ids)
+            if rows is None:
+                return None
+            found = {row.id: value(row) for row in rows}
+            return [found.get(row_id) for row_id in ids]
+
+        return at_once
+
     def _by_id(
-        self, fetch: Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Row]]]
-    ) -> DataLoader[str, Row | None]:
+        self,
+        fetch: Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Row]]],
+        at_once: Callable[[list[str]], list[Row | None] | None] | None = None,
+    ) -> Loader[str, Row | None]:
         async def load(ids: list[str]) -> list[Row | None]:
             async with self._database.read() as connection:
                 found = {row.id: row for row in await fetch(connection, ids)}
             return [found.get(row_id) for row_id in ids]
 
-        return _loader(load)
+        return Loader(load, at_once)
 
-    def _blob(self, column: str) -> DataLoader[str, Any]:
+    def _blob(self, column: str) -> Loader[str, Any]:
         async def load(ids: list[str]) -> list[Any]:
             async with self._database.read() as connection:
                 found = await predictions.blobs(connection, self._project_id, column, ids)
             return [found.get(row_id) for row_id in ids]
 
-        return _loader(load)
+        return Loader(load, self._at_once(predictions.BLOBS[column], attrgetter(column)))
 
     async def _shadows(self, prediction_ids: list[str]) -> list[PredictionRow | None]:
         """Loads the copies that shadow targets got; whoever sees a prediction sees its copy."""
@@ -249,7 +272,7 @@ class Loaders:
 
     async def _predictions_of(self, asked: list[PredictionsOf]) -> list[Page[PredictionRow]]:
         async with self._database.read() as connection:
-            return await _grouped(
+            return await grouped(
                 asked,
                 lambda key: (key.parent_id, (key.kind, key.wanted, key.order, key.window, key.columns)),
                 partial(self._prediction_pages, connection),
@@ -263,7 +286,7 @@ class Loaders:
 
     async def _prediction_counts(self, asked: list[CountOf]) -> list[int]:
         async with self._database.read() as connection:
-            return await _grouped(
+            return await grouped(
                 asked,
                 lambda key: (key.parent_id, (key.kind, key.wanted)),
                 partial(self._counts, connection),
@@ -285,7 +308,7 @@ class Loaders:
 
     async def _jobs_of(self, asked: list[JobsOf]) -> list[Page[JobRow]]:
         async with self._database.read() as connection:
-            return await _grouped(
+            return await grouped(
                 asked,
                 lambda key: (key.model_id, (key.wanted, key.order, key.window)),
                 lambda alike, ids: jobs.pages_of_models(connection, ids, self._project_id, *alike),
@@ -293,7 +316,7 @@ class Loaders:
 
     async def _job_counts(self, asked: list[JobCountOf]) -> list[int]:
         async with self._database.read() as connection:
-            return await _grouped(
+            return await grouped(
                 asked,
                 lambda key: (key.model_id, key.wanted),
                 partial(self._counts_of_jobs, connection),
@@ -307,7 +330,7 @@ class Loaders:
 
     async def _deliveries_of(self, asked: list[DeliveriesOf]) -> list[Page[WebhookDeliveryRow]]:
         async with self._database.read() as connection:
-            return await _grouped(
+            return await grouped(
                 asked,
                 lambda key: (key.parent_id, (key.kind, key.window)),
                 lambda alike, ids: webhooks.pages_of(connection, alike[0], ids, self._project_id, alike[1]),
@@ -319,34 +342,13 @@ class Loaders:
             return [found.get(row_id, 0) for row_id in ids]
 
         async with self._database.read() as connection:
-            return await _grouped(asked, lambda key: (key[1], key[0]), counts)
-
-
-def _loader(load: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]]) -> DataLoader[Key, Value]:
-    return DataLoader(load, max_batch_size=MAX_BATCH)
+            return await grouped(asked, lambda key: (key[1], key[0]), counts)
 
 
 async def _alike(
     fetch: Callable[[Any, list[str]], Awaitable[Sequence[Value]]], asked: Sequence[UsageOf | HistoryOf]
 ) -> list[Value]:
-    return await _grouped(asked, lambda key: key.split(), fetch)
-
-
-async def _grouped(
-    asked: Sequence[Key],
-    split: Callable[[Key], tuple[str, Any]],
-    fetch: Callable[[Any, list[str]], Awaitable[Sequence[Value]]],
-) -> list[Value]:
-    """Answers keys that differ only in their parent by one fetch; `split` parts the parent from the rest."""
-    groups: dict[Any, list[str]] = {}
-    for key in asked:
-        parent_id, alike = split(key)
-        groups.setdefault(alike, []).append(parent_id)
-    answers: dict[Any, dict[str, Value]] = {}
-    for alike, parent_ids in groups.items():
-        answers[alike] = dict(zip(parent_ids, await fetch(alike, parent_ids), strict=True))
-    places = [split(key) for key in asked]
-    return [answers[alike][parent_id] for parent_id, alike in places]
+    return await grouped(asked, lambda key: key.split(), fetch)
 
 
 _MAKERS: Mapping[str, Callable[[Loaders], Any]] = {
@@ -359,28 +361,28 @@ _MAKERS: Mapping[str, Callable[[Loaders], Any]] = {
     "project": lambda loaders: loaders._by_id(keys.projects_by_id),
     "api_key": lambda loaders: loaders._by_id(loaders._in_project(keys.keys_by_id)),
     "audit_event": lambda loaders: loaders._by_id(loaders._in_project(audit.by_id)),
-    "keys_page": lambda loaders: _loader(loaders._keys_pages),
-    "key_count": lambda loaders: _loader(loaders._key_counts),
-    "prediction": lambda loaders: loaders._by_id(loaders._in_project(predictions.by_id, "model_id")),
+    "keys_page": lambda loaders: Loader(loaders._keys_pages),
+    "key_count": lambda loaders: Loader(loaders._key_counts),
+    "prediction": lambda loaders: loaders._predictions(),
     "job": lambda loaders: loaders._by_id(loaders._in_project(jobs.by_id, "model_id")),
-    "running_items": lambda loaders: _loader(loaders._running_items),
-    "jobs_of": lambda loaders: _loader(loaders._jobs_of),
-    "job_count": lambda loaders: _loader(loaders._job_counts),
+    "running_items": lambda loaders: Loader(loaders._running_items),
+    "jobs_of": lambda loaders: Loader(loaders._jobs_of),
+    "job_count": lambda loaders: Loader(loaders._job_counts),
     "delivery": lambda loaders: loaders._by_id(loaders._deliveries),
-    "deliveries_of": lambda loaders: _loader(loaders._deliveries_of),
-    "delivery_count": lambda loaders: _loader(loaders._delivery_counts),
+    "deliveries_of": lambda loaders: Loader(loaders._deliveries_of),
+    "delivery_count": lambda loaders: Loader(loaders._delivery_counts),
     "alias": lambda loaders: loaders._by_id(loaders._in_project(aliases.by_id, "model_id")),
-    "aliases_of": lambda loaders: _loader(loaders._aliases.of_models),
-    "alias_history": lambda loaders: _loader(partial(_alike, loaders._aliases.histories)),
-    "shadow": lambda loaders: _loader(loaders._shadows),
-    "usage_of": lambda loaders: _loader(partial(_alike, loaders._usage.totals)),
-    "durations_of": lambda loaders: _loader(partial(_alike, loaders._usage.durations)),
+    "aliases_of": lambda loaders: Loader(loaders._aliases.of_models),
+    "alias_history": lambda loaders: Loader(partial(_alike, loaders._aliases.histories)),
+    "shadow": lambda loaders: Loader(loaders._shadows),
+    "usage_of": lambda loaders: Loader(partial(_alike, loaders._usage.totals)),
+    "durations_of": lambda loaders: Loader(partial(_alike, loaders._usage.durations)),
     "input": lambda loaders: loaders._blob("input"),
     "output": lambda loaders: loaders._blob("output"),
     "explanation": lambda loaders: loaders._blob("explanation"),
-    "budgets": lambda loaders: _loader(loaders._budgets),
-    "version_named": lambda loaders: _loader(loaders._versions_named),
-    "version_count": lambda loaders: _loader(loaders._version_counts),
-    "predictions_of": lambda loaders: _loader(loaders._predictions_of),
-    "prediction_count": lambda loaders: _loader(loaders._prediction_counts),
+    "budgets": lambda loaders: Loader(loaders._budgets),
+    "version_named": lambda loaders: Loader(loaders._versions_named),
+    "version_count": lambda loaders: Loader(loaders._version_counts),
+    "predictions_of": lambda loaders: Loader(loaders._predictions_of),
+    "prediction_count": lambda loaders: Loader(loaders._prediction_counts),
 }

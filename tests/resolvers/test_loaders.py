@@ -12,7 +12,8 @@ from db.tables.base import table_of
 from engine.catalog import Catalog
 from engine.keys import Keys
 from engine.values import Scope
-from resolvers.loaders import MAX_BATCH, CountOf, Loaders, PredictionsOf
+from resolvers.loader import MAX_BATCH
+from resolvers.loaders import CountOf, Loaders, PredictionsOf
 from tests.schema.graph import Caller, model, prediction, version
 from tests.statements import recorded
 
