@@ -51,9 +51,9 @@ def hash_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def matches(secret: str, stored: bytes) -> bool:
-    """Tells whether a hash is that of a secret; takes as long wherever they differ."""
-    return hmac.compare_digest(stored, hash_of(secret))
+def matches(digest: bytes, stored: bytes) -> bool:
+    """Tells whether the hash of a secret is the stored one; takes as long wherever they differ."""
+    return hmac.compare_digest(stored, digest)
 
 
 def checksum(random: str) -> str:

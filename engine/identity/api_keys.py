@@ -10,7 +10,7 @@ from db.session import Database
 from db.tables import ApiKeyRow
 from db.types import now
 from engine.errors import UnauthenticatedError, UnknownCredentialError
-from engine.key_secrets import NO_HASH, SECRET_LENGTH, START, is_well_formed, matches, prefix_of
+from engine.key_secrets import NO_HASH, SECRET_LENGTH, START, hash_of, is_well_formed, matches, prefix_of
 from engine.keys import why_dead
 from engine.values import Scope, Viewer
 
@@ -21,8 +21,8 @@ class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def viewer(self, secret: str) -> Viewer:
-        """Returns who a secret belongs to.
+    async def viewer(self, secret: str, digest: bytes | None = None) -> Viewer:
+        """Returns who a secret belongs to; `digest` is its hash, for those who know it.
 
         Raises:
             UnknownCredentialError: it is no key of ours.
@@ -31,7 +31,7 @@ class ApiKeys:
         if not is_well_formed(secret):
             raise UnknownCredentialError(_why_no_key(secret))
         row, expires_at, stored = await self._find(prefix_of(secret))
-        genuine = matches(secret, stored)
+        genuine = matches(digest or hash_of(secret), stored)
         if row is None or not genuine:
             raise UnknownCredentialError("There is no such API key.")
         if (reason := why_dead(row, now(), expires_at)) is not None:

@@ -10,7 +10,7 @@ from engine.identity.issuers import Trust
 from engine.identity.last_used import LastUsed
 from engine.identity.sessions import Sessions
 from engine.identity.tokens import headers_of
-from engine.key_secrets import prefix_of
+from engine.key_secrets import hash_of, prefix_of
 from engine.values import Viewer
 
 
@@ -41,13 +41,13 @@ class Authenticator:
             if self._trust is None or self._sessions.made(headers):
                 return await self._sessions.viewer(credential)
             return await self._trust.viewer(credential, headers, self._database)
-        name = prefix_of(credential)
-        self._guesses.require_room(address, name, credential)
+        name, digest = prefix_of(credential), hash_of(credential)
+        self._guesses.require_room(address, name, digest)
         try:
-            viewer = await self._api_keys.viewer(credential)
+            viewer = await self._api_keys.viewer(credential, digest)
         except UnknownCredentialError:
             self._guesses.wrong(address, name)
             raise
-        self._guesses.right(credential)
+        self._guesses.right(digest)
         self.last_used.note(viewer.holder)
         return viewer

@@ -7,7 +7,6 @@ anywhere. A credential that was right a while ago is not held up by its neighbou
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -32,13 +31,13 @@ class Guesses:
         self._wrong: TTLCache[tuple[str, str], list[float]] = TTLCache(REMEMBERED, WINDOW_SECONDS, clock)
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
-    def require_room(self, address: str, name: str, credential: str | None = None) -> None:
-        """Returns if a credential may be looked at; one that is given here passes if it was right before.
+    def require_room(self, address: str, name: str, digest: bytes | None = None) -> None:
+        """Returns if a credential may be looked at; one whose hash is given passes if it was right before.
 
         Raises:
             TooManyAttemptsError: too many wrong ones came before it; it says when to try again.
         """
-        if credential is not None and self._was_right(_digest(credential)):
+        if digest is not None and self._was_right(digest):
             return
         for place, most in (((address, name), PER_NAME), ((address, ""), PER_ADDRESS)):
             first, *others = self._wrong.get(place) or [0.0]
@@ -58,9 +57,8 @@ class Guesses:
             if len(counted) > 1:
                 counted.pop()
 
-    def right(self, credential: str) -> None:
-        """Remembers a credential that was right, by its hash."""
-        digest = _digest(credential)
+    def right(self, digest: bytes) -> None:
+        """Remembers the hash of a credential that was right."""
         self._right[digest] = self._clock()
         self._right.move_to_end(digest)
         if len(self._right) > REMEMBERED:
@@ -69,7 +67,3 @@ class Guesses:
     def _was_right(self, digest: bytes) -> bool:
         at = self._right.get(digest)
         return at is not None and self._clock() - at < KNOWN_SECONDS
-
-
-def _digest(credential: str) -> bytes:
-    return hashlib.sha256(credential.encode()).digest()
