@@ -17,6 +17,7 @@ from engine.limits.service import Limits
 from engine.standing import LimitScope, RateLimit, RateLimitKind
 from foretell.graphql import Session
 from schema.extensions import Throttle
+from schema.scalars import print_date_time
 
 
 def throttle(limits: Limits, session: Session) -> Throttle | None:
@@ -71,5 +72,5 @@ def _tightest(standing: Sequence[RateLimit]) -> Mapping[str, object] | None:
         "limit": least.limit,
         "remaining": least.remaining,
         "restoreRatePerSecond": round(least.restored_per_second, 3),
-        "resetAt": least.reset_at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
+        "resetAt": print_date_time(least.reset_at),
     }
