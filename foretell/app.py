@@ -61,7 +61,8 @@ def create_app(settings: Settings, *, alone: bool = True) -> FastAPI:
         app.include_router(metrics_router)
     protect = protection(settings, RequestCounter(metrics.instruments.http_requests))
     app.add_middleware(protect)
-    app.direct[GRAPHQL] = protect(endpoint.http)
+    app.direct["http", GRAPHQL] = protect(endpoint.http)
+    app.direct["websocket", GRAPHQL] = protect(endpoint.websocket)
     return app
 
 

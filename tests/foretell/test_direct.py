@@ -9,10 +9,14 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from foretell.app import GRAPHQL, create_app
 from foretell.direct import Direct
 from foretell.settings import Settings
+from tests.foretell.graphql_service import serving
 
 HELLO = {"query": "{ __typename }"}
 
@@ -40,6 +44,27 @@ async def test_graphql_goes_past_the_layers_of_fastapi(app: Direct) -> None:
             await asking.get("/health")
 
     assert answer.status_code == 401
+
+
+async def test_sockets_go_past_them_too_and_are_protected_like_the_others(app: Direct) -> None:
+    async def unwanted(*_: Any) -> None:
+        raise AssertionError("FastAPI was asked")
+
+    app.middleware_stack = unwanted
+    protocol = Subprotocol("graphql-transport-ws")
+    async with serving(app) as address:
+        async with connect(f"ws://{address}/graphql", subprotocols=[protocol]) as socket:
+            await socket.send('{"type": "ping"}')
+            assert await socket.recv() == '{"type":"pong"}'
+
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(
+                f"ws://{address}/graphql",
+                subprotocols=[protocol],
+                additional_headers=[("Host", "evil.example")],
+            )
+
+    assert refused.value.response.status_code == 421
 
 
 async def test_one_that_is_mounted_under_another_path_is_routed_as_ever(app: Direct) -> None:
