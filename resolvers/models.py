@@ -30,8 +30,14 @@ async def model(context: Context, ref: ModelRef) -> ModelRow | None:
 async def models_page(
     context: Context, wanted: ModelFilter, order: str, descending: bool, window: Window
 ) -> Page[ModelRow]:
-    """Returns a page of models."""
-    sorting, wanted = queries.order(order, descending=descending), seen_models(context.viewer, wanted)
+    """Returns a page of models: all of them by time are in the catalog.
+
+    Names are the database's to sort: PostgreSQL does it as its locale has it.
+    """
+    sorting = queries.order(order, descending=descending)
+    if wanted == queries.EVERYTHING and order != "NAME":
+        return (await context.loaders.registry.refreshed()).models_page(sorting, window)
+    wanted = seen_models(context.viewer, wanted)
     async with context.services.database.read() as connection:
         return await queries.models_page(connection, context.viewer.project_id, wanted, sorting, window)
 

@@ -36,6 +36,11 @@ class Registry:
         self._view: View | None = None
         self._checking: asyncio.Future[Any] | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the operation has looked at the catalog already."""
+        return self._view is not None
+
     def view(self) -> View | None:
         """Returns what is seen of the catalog if it is known to be right; None: await `refreshed` first."""
         if self._view is None and self.catalog.is_current():

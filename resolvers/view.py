@@ -6,10 +6,12 @@ long: an object for each row, the same for all who see it.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
+from db.pages import Order, Page, Place, Window, page_of
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from engine.catalog import Catalog
 
@@ -50,6 +52,7 @@ class View:
             "prices": Lookup(self._prices),
         }
         self._shown: dict[tuple[Kind, Shape], Lookup[Any]] = {}
+        self._sorted: dict[str, tuple[list[ModelRow], list[Place]]] = {}
         self._versions_of: Lookup[list[ModelVersionRow]] = Lookup(self._its_versions)
 
     def rows(self, kind: Kind) -> Lookup[Any]:
@@ -62,6 +65,26 @@ class View:
         if found is None:
             found = self._shown[kind, shape] = Lookup(partial(self._show, kind, shape))
         return found
+
+    def models_page(self, order: Order, window: Window) -> Page[ModelRow]:
+        """Returns a page of the models that are not deleted."""
+        found = self._sorted.get(order.name)
+        if found is None:
+            found = self._sorted[order.name] = self._sort(order)
+        rows, places = found
+        down = order.descending != window.backwards
+        if window.place is None:
+            at = len(rows) if down else 0
+        else:
+            at = (bisect_left if down else bisect_right)(places, window.place)
+        near = rows[max(0, at - window.size - 1) : at] if down else rows[at : at + window.size + 1]
+        return page_of(near[::-1] if order.descending else near, order, window)
+
+    def _sort(self, order: Order) -> tuple[list[ModelRow], list[Place]]:
+        models = [model.row for model in self._catalog.models()]
+        shown = [row for row in models if row.deleted_at is None and self._is_visible(row)]
+        rows = sorted(shown, key=order.place)
+        return rows, [order.place(row) for row in rows]
 
     def versions_of(self, model_id: str) -> Sequence[ModelVersionRow]:
         """Returns a model's versions, newest first, whoever may see it."""

@@ -27,6 +27,7 @@ from schema.nodes import Node, global_id, parse_id, row_id, shaped, unknown_id
 from schema.pages import CONNECTION, After, Before, Connection, First, Last, OrderDirection, window
 from schema.prediction_lists import Filter, OrderBy, predictions_page
 from schema.predictions import Prediction
+from schema.registered import shape_of_models
 from schema.usage import KINDS, Range, UsageBucketConnection, UsageFilterInput, connection_of, usage_filter
 
 MAX_NODES = 100
@@ -129,7 +130,7 @@ class Query:
         at = window(first, after, last, before, order=sorting.field, kinds=sorting.field.kinds)
         page = await model_resolvers.models_page(info.context, wanted, sorting.field, descending, at)
         count = partial(model_resolvers.count_models, info.context, wanted)
-        return Connection(page=page, shape=Model.from_row, count=count)
+        return Connection(page=page, shape=shape_of_models(info.context), count=count)
 
     @field(Scope.PREDICTIONS_READ, "A prediction by its id; null where it is absent or not visible.")
     async def prediction(self, info: Info, id: Id) -> Prediction | None:

@@ -38,6 +38,15 @@ def lasting(context: Context, type_name: str) -> Mapping[str, Any] | None:
     return None if view is None else view.shown(KINDS[type_name], _shape(type_name))
 
 
+def shape_of_models(context: Context) -> Callable[[Any], Any]:
+    """Returns what makes objects of rows: those that last, if the operation has looked at the catalog."""
+    shape = shape_of("Model")
+    known = lasting(context, "Model") if context.loaders.registry.is_known else None
+    if known is None:
+        return shape
+    return lambda row: known[row.id] or shape(row)  # it may have been made since
+
+
 @cache
 def _shape(type_name: str) -> Callable[[Any], Any]:
     shape = shape_of(type_name)

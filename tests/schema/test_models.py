@@ -4,8 +4,12 @@ from typing import Any
 import pytest
 
 from db.tables import PriceRow
+from engine.values import ModelTask
 from schema.nodes import global_id
 from tests.schema.graph import Caller, Graph, model, version
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+TASKS = [task.value for task in ModelTask]
 
 NAMES = """query ($filter: ModelFilterInput) {
   models(filter: $filter, orderBy: {field: NAME, direction: ASC}) { nodes { name } totalCount } }"""
@@ -97,6 +101,41 @@ async def test_a_filter_for_any_of_none_finds_none(any_graph: Graph, condition: 
 
     assert await names(any_graph, caller, **{condition: []}) == []
     assert await names(any_graph, caller, **{condition: None}) == ["apple"]
+
+
+@pytest.mark.parametrize("field", ["CREATED_AT", "UPDATED_AT", "NAME"])
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_a_page_of_all_models_is_that_of_a_filter_that_all_pass(
+    any_graph: Graph, field: str, direction: str
+) -> None:
+    caller, other = await any_graph.caller(), await any_graph.caller("other")
+    rows = [model(f"model-{number}", updated_at=AT - timedelta(hours=number % 3)) for number in range(7)]
+    hidden = [model("theirs", project_id=other.project_id), model("gone", deleted_at=AT)]
+    await any_graph.add(*rows, *hidden, model("own", project_id=caller.project_id))
+    document = """query ($filter: ModelFilterInput, $by: ModelOrderInput, $first: Int, $after: String,
+      $last: Int, $before: String) { models(
+        filter: $filter, orderBy: $by, first: $first, after: $after, last: $last, before: $before) {
+          edges { cursor node { name } }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
+
+    async def page(**place: Any) -> Any:
+        by = {"field": field, "direction": direction}
+        whole = await any_graph.data(caller, document, by=by, **place)
+        narrowed = await any_graph.data(caller, document, by=by, filter={"task": TASKS}, **place)
+        assert whole == narrowed
+        return whole["models"]
+
+    every = await page(first=100)
+    cursors = [edge["cursor"] for edge in every["edges"]]
+    first, last = await page(first=3), await page(last=3)
+    for cursor in cursors:
+        await page(first=3, after=cursor)
+        await page(last=3, before=cursor)
+
+    assert len(cursors) == 8
+    assert first["edges"] == every["edges"][:3]
+    assert last["edges"] == every["edges"][-3:]
+    assert (await page(first=0))["edges"] == []
 
 
 async def test_a_text_that_no_database_can_hold_finds_nothing(any_graph: Graph) -> None:
