@@ -19,6 +19,7 @@ from engine.errors import ConflictError, InvalidInputError, NotFoundError
 from engine.idempotency import AlreadyDoneError, Claim, check_key, claiming, fingerprint
 from engine.ids import global_id
 from engine.key_secrets import hash_of, new_secret, prefix_of
+from engine.names import is_title
 from engine.standing import FIRST_TIER, USUAL_TIER
 from engine.together import raise_together
 from engine.values import KeyRequest, Scope, Viewer
@@ -283,7 +284,7 @@ def _no_such_key() -> NotFoundError:
 
 def _checked_name(name: str) -> str:
     name = name.strip()
-    if not 1 <= len(name) <= MAX_NAME or "\0" in name:
-        message = f"A name has 1 to {MAX_NAME} characters."
+    if not is_title(name, MAX_NAME):
+        message = f"A name has 1 to {MAX_NAME} printable characters."
         raise InvalidInputError(message, path=("input", "name"), constraint=f"maxLength: {MAX_NAME}")
     return name

@@ -74,6 +74,8 @@ def rebased(address: str, url: str) -> str:
 
 def _refusal(errors: list[dict[str, Any]]) -> str:
     messages = [error["message"] for error in errors]
-    codes = {error.get("extensions", {}).get("code") for error in errors}
+    told = [error.get("extensions", {}) for error in errors]
+    codes, ids = {each.get("code") for each in told}, {each.get("requestId") for each in told} - {None}
     hint = " Set FORETELL_API_KEY, or give --key." if "UNAUTHENTICATED" in codes else ""
-    return "; ".join(messages) + hint
+    named = f" (request {', '.join(sorted(ids))})" if ids else ""
+    return "; ".join(messages) + named + hint

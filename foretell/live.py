@@ -14,7 +14,8 @@ from websockets.typing import Subprotocol
 from foretell.client import ClientError, unanswered
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
-RETRIES = 10
+FIRST_TRIES, TRIES = 10, 300
+"""How often a server is tried in a row that never answered, and one that has: it may be starting again."""
 RETRY_SECONDS = 1.0
 
 
@@ -24,15 +25,16 @@ def follow(url: str, key: str, document: str, variables: dict[str, Any]) -> Iter
     So it is for subscriptions that begin with what is so now.
 
     Raises:
-        ClientError: the server refuses, or does not answer for ten seconds.
+        ClientError: the server refuses, or does not answer: for ten seconds, or for five
+            minutes once it has answered.
     """
-    failures = 0
+    failures, tries = 0, FIRST_TRIES
     while True:
         try:
             with connect(_socket_url(url), subprotocols=[PROTOCOL]) as socket:
                 _begin(socket, key, document, variables)
                 for data in _events(socket):
-                    failures = 0
+                    failures, tries = 0, TRIES
                     yield data
                 return
         except InvalidURI as error:
@@ -40,7 +42,7 @@ def follow(url: str, key: str, document: str, variables: dict[str, Any]) -> Iter
         except (OSError, ConnectionClosed, InvalidHandshake) as error:
             _raise_refusal(url, error)
             failures += 1
-            if failures > RETRIES:
+            if failures > tries:
                 raise ClientError(unanswered(url, error)) from error
             time.sleep(RETRY_SECONDS)
 

@@ -18,6 +18,7 @@ from engine.errors import ConflictError, ExpectedError, NotFoundError, PayloadTo
 from engine.jobs.downloads import result_lines, results_path
 from engine.storage.base import StorageError
 from engine.uploads import upload_path
+from foretell.refusals import refusal
 from resolvers.context import Services
 
 STATUS: tuple[tuple[type[ExpectedError], int], ...] = (
@@ -36,19 +37,22 @@ async def put_upload(request: Request) -> Response:
     services: Services = request.app.state.services
     upload_id = request.path_params["upload_id"]
     if not _is_signed(request, upload_path(upload_id)):
-        return _refusal(404, "NOT_FOUND", "There is no such upload, or its address does not hold any more.")
+        message = "There is no such upload, or its address does not hold any more."
+        return refusal(request.headers, 404, "NOT_FOUND", message)
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
             sha256 = await services.jobs.uploads.receive(upload_id, _paced(request.stream()))
     except TimeoutError:
-        return _refusal(408, "TIMEOUT", "The file came too slowly; put it again.")
+        message = "The file came too slowly; put it again."
+        return refusal(request.headers, 408, "TIMEOUT", message, retryable=True)
     except ClientDisconnect:
-        return _refusal(400, "BAD_REQUEST", "The file was broken off.")
+        return refusal(request.headers, 400, "BAD_REQUEST", "The file was broken off.", retryable=True)
     except ExpectedError as error:
         status = next(status for kind, status in STATUS if isinstance(error, kind))
-        return _refusal(status, error.code, error.message)
+        return refusal(request.headers, status, error.code, error.message, retryable=error.retryable)
     except (StorageError, DatabaseUnavailableError):
-        return _refusal(503, "INTERNAL", "The file could not be stored now; try again.")
+        message = "The file could not be stored now; try again."
+        return refusal(request.headers, 503, "UNAVAILABLE", message, retryable=True)
     return JSONResponse({"sha256": sha256}, 201, {"Cache-Control": "no-store"})
 
 
@@ -57,9 +61,8 @@ async def get_results(request: Request) -> Response:
     services: Services = request.app.state.services
     job_id = request.path_params["job_id"]
     if not _is_signed(request, results_path(job_id)):
-        return _refusal(
-            404, "NOT_FOUND", "There are no such results, or their address does not hold any more."
-        )
+        message = "There are no such results, or their address does not hold any more."
+        return refusal(request.headers, 404, "NOT_FOUND", message)
     headers = {
         "Cache-Control": "no-store",
         "Content-Disposition": f'attachment; filename="{job_id}.jsonl"',
@@ -95,10 +98,6 @@ def _is_signed(request: Request, path: str) -> bool:
     given = request.query_params
     links = services.jobs.links
     return links.allows(request.method, path, given.get("expires", ""), given.get("signature", ""))
-
-
-def _refusal(status: int, code: str, message: str) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message}}, status, {"Cache-Control": "no-store"})
 
 
 ROUTES: list[BaseRoute] = [

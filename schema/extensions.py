@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import strawberry
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
+from graphql import GraphQLError, GraphQLInputObjectType, GraphQLSchema, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.graphql import OperationType
 
@@ -174,13 +175,26 @@ def _plain(number: float) -> float:
 class ForetellSchema(strawberry.Schema):
     """A Strawberry schema that leaves reporting to the gate in `schema.errors`.
 
-    Strawberry logs every error with its stack, also the client's own mistakes.
+    Strawberry logs every error with its stack, also the client's own mistakes. And it checks oneOf inputs
+    itself, with an error that names no place; graphql-core's names it.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for type_ in self._schema.type_map.values():
+            if isinstance(type_, GraphQLInputObjectType) and _is_one_of(type_):
+                type_.is_one_of = True
+                type_.out_type = GraphQLInputObjectType.out_type  # type: ignore[method-assign]
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Do nothing: the gate sees every error later, and logs those that are ours."""
+
+
+def _is_one_of(type_: GraphQLInputObjectType) -> bool:
+    definition = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return definition is not None and definition.is_one_of
 
 
 EXTENSIONS: tuple[Callable[[], SchemaExtension] | type[SchemaExtension], ...] = (Admission,)

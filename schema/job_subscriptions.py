@@ -14,6 +14,7 @@ from schema.access import Info, subscription
 from schema.enums import Scope
 from schema.jobs import Job, JobResultEvent
 from schema.nodes import row_id, shaped
+from schema.resuming import After, check_after
 
 LEAST_INTERVAL_MS = 100
 MOST_INTERVAL_MS = 60_000
@@ -58,15 +59,10 @@ class JobSubscriptions:
         self,
         info: Info,
         id: JobId,
-        after: Annotated[
-            int, strawberry.argument(description="The last sequence seen; 0 is from the start.")
-        ] = 0,
+        after: After = 0,
     ) -> AsyncGenerator[JobResultEvent, None]:
         """Follows the items of a job."""
-        if after < 0:
-            raise InvalidInputError(
-                "`after` is not negative.", path=("after",), constraint="minimum", received=after
-            )
+        check_after(after)
         key = row_id(id, "Job", path=("id",))
         async with aclosing(streams.results(info.context, key, after)) as rows:
             async for row in rows:

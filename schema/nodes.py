@@ -176,9 +176,7 @@ def row_id(value: str, type_name: str, *, path: tuple[str, ...] | None = None) -
     except InvalidInputError as error:
         raise InvalidInputError(error.message, path=path, constraint="id") from None
     if found != type_name:
-        raise InvalidInputError(
-            f"This is the id of a {found}, not of a {type_name}.", path=path, constraint="id"
-        )
+        raise InvalidInputError(f"This id is of type {found}, not {type_name}.", path=path, constraint="id")
     return parsed
 
 

@@ -17,7 +17,6 @@ from graphql import (
     validate,
 )
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from schema.cost import CostRules, Reckoning, extent, reckon, slicing_variables
 from schema.inputs import TypedVariable, typed_variables
@@ -25,7 +24,7 @@ from schema.limits import DocumentLimits, Size, violations
 from schema.overlaps import comparisons
 
 # Strawberry's rules take for granted that a document is valid by the specification's.
-STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
+STRAWBERRY_RULES = (MaybeNullValidationRule,)
 
 CACHED_COSTS = 64
 """How many costs of one document are kept, by the extents of its slicing variables."""

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import strawberry
 
-from engine.errors import InvalidInputError
 from engine.values import Scope
 from resolvers import streams
 from schema.access import Info, subscription
 from schema.job_subscriptions import JobSubscriptions
 from schema.nodes import row_id
 from schema.predictions import Prediction
+from schema.resuming import After, check_after
 from schema.tokens import TokenStreamEvent, shape_event
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="The prediction's global id.")]
@@ -33,15 +33,10 @@ class Subscription(JobSubscriptions):
         self,
         info: Info,
         prediction_id: Id,
-        after: Annotated[
-            int, strawberry.argument(description="The last sequence seen; 0 is from the start.")
-        ] = 0,
+        after: After = 0,
     ) -> AsyncGenerator[TokenStreamEvent, None]:
         """Follows a text."""
-        if after < 0:
-            raise InvalidInputError(
-                "`after` is not negative.", path=("after",), constraint="minimum", received=after
-            )
+        check_after(after)
         key = row_id(prediction_id, "Prediction", path=("predictionId",))
         async with aclosing(streams.tokens(info.context, key, after)) as events:
             async for event, row in events:

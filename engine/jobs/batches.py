@@ -80,7 +80,7 @@ class Batches:
         size = _chunk_items(served, request)
         found = await self._survey(request, served, source, size)
         job = self._row(viewer, request, request_id, route, job_id, source, found, size)
-        claim = _claim(viewer, request, request_id)
+        claim = _claim(viewer, request, request_id, upload)
         try:
             if request.items is not None:
                 await asyncio.to_thread(write_whole, self._storage, source, _lines(request))
@@ -193,10 +193,12 @@ def _blocks_of(data: bytes) -> Blocks:
     return lambda: iter([data])
 
 
-def _claim(viewer: Viewer, request: BatchRequest, request_id: str) -> Claim:
+def _claim(viewer: Viewer, request: BatchRequest, request_id: str, upload: UploadRow | None) -> Claim:
+    """The same file put there again is the same request: who tries again does not know the first upload."""
     key = request.idempotency_key
     if key is None:
         return Claim(viewer.project_id, OPERATION, None, request_id)
     check_key(key)
-    asked = asdict(request) | {"idempotency_key": None}
+    file = None if upload is None else upload.sha256
+    asked = asdict(request) | {"idempotency_key": None, "upload_id": file}
     return Claim(viewer.project_id, OPERATION, key, request_id, fingerprint(asked))

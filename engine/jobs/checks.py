@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from engine.errors import InvalidInputError
+from engine.names import is_title
 from engine.together import raise_together
 from engine.values import BatchRequest
 
@@ -32,8 +33,9 @@ def _problems(request: BatchRequest) -> Iterator[InvalidInputError]:
     if request.items is not None and not 1 <= len(request.items) <= MAX_INLINE_ITEMS:
         message = f"A batch has 1 to {MAX_INLINE_ITEMS} inline items; upload more as a file: createUpload."
         yield _problem(message, ("source", "items"), f"maxItems: {MAX_INLINE_ITEMS}", len(request.items))
-    if request.name is not None and not (1 <= len(request.name) <= MAX_NAME and "\0" not in request.name):
-        yield _problem(f"A name has 1 to {MAX_NAME} characters.", ("name",), f"maxLength: {MAX_NAME}")
+    if request.name is not None and not is_title(request.name, MAX_NAME):
+        message = f"A name has 1 to {MAX_NAME} printable characters."
+        yield _problem(message, ("name",), f"maxLength: {MAX_NAME}")
     if request.priority not in PRIORITIES:
         yield _problem("The priority is from 0 to 9.", ("priority",), "0 to 9", request.priority)
     limit = request.max_concurrency

@@ -12,6 +12,8 @@ import socket
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+import httpx
+
 from engine.errors import InvalidInputError
 
 MOST_HOST = 255
@@ -47,8 +49,12 @@ def check_url(url: str, allowed_hosts: Collection[str]) -> None:
     Raises:
         InvalidInputError: it is not http or https, or names an address that is not public.
     """
-    host = host_of(url)
-    if urlsplit(url).scheme not in ("http", "https") or not host:
+    try:
+        target = httpx.URL(url)  # as the sender will take it
+    except httpx.InvalidURL:
+        target = httpx.URL("")
+    host = target.raw_host.decode().lower().rstrip(".")
+    if target.scheme not in ("http", "https") or not host or "%" in host:
         raise InvalidInputError("A callbackUrl is an http or https URL.", path=("input", "callbackUrl"))
     if host in allowed_hosts:
         return

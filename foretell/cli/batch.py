@@ -141,7 +141,5 @@ def _json(text: str) -> Any:
 
 
 def _raise_all(errors: list[dict[str, Any]]) -> None:
-    for error in errors[1:]:
-        note(error["message"])
     if errors:
-        raise CommandError(errors[0]["message"])
+        raise CommandError("\n".join(error["message"] for error in errors))

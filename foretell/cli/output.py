@@ -19,8 +19,13 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table that fits the terminal; where there is none, nothing is wrapped."""
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: a name may hold [markup]
+        table.add_row(*(Text(_harmless(cell)) for cell in row))  # Text: a name may hold [markup]
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def _harmless(text: str) -> str:
+    """Returns a text that steers no terminal: a name may hold what is not printable."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
 
 
 def show_json(value: Any) -> None:

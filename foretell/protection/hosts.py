@@ -11,10 +11,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-import orjson
-from starlette.responses import Response
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from foretell.refusals import refusal
 from foretell.settings import Settings
 
 MISDIRECTED = 421
@@ -38,7 +38,9 @@ class AllowedHosts:
     async def refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 421, or closes a socket that can not be answered so."""
         if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
-            await _refusal()(scope, receive, send)
+            message = "This server does not answer to that name: name it in FORETELL_ALLOWED_HOSTS."
+            answer = refusal(Headers(scope=scope), MISDIRECTED, "FORBIDDEN", message)
+            await answer(scope, receive, send)
         else:
             await send({"type": "websocket.close"})
 
@@ -80,9 +82,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _refusal() -> Response:
-    message = "This server does not answer to that name: name it in FORETELL_ALLOWED_HOSTS."
-    error = {"error": {"code": "FORBIDDEN", "message": message}}
-    return Response(orjson.dumps(error), MISDIRECTED, {"Cache-Control": "no-store"}, "application/json")

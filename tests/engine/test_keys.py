@@ -165,11 +165,11 @@ async def test_a_key_works_until_it_expires(keys: Keys, project: ProjectRow) -> 
         await viewer_of(keys, secret)
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\0b"])
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\0b", "\x1b[31mred"])
 async def test_a_name_has_1_to_100_characters(keys: Keys, project: ProjectRow, name: str) -> None:
-    with pytest.raises(InvalidInputError, match="1 to 100 characters"):
+    with pytest.raises(InvalidInputError, match="1 to 100 printable characters"):
         await keys.create(project.id, name, [Scope.MODELS_READ])
-    with pytest.raises(InvalidInputError, match="1 to 100 characters"):
+    with pytest.raises(InvalidInputError, match="1 to 100 printable characters"):
         await keys.create_project(name)
 
 

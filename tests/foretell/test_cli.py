@@ -249,7 +249,7 @@ def test_a_project_gets_another_tier(run: Run) -> None:
         (["keys", "create", "ci", "--project", "nobody"], "There is no project 'nobody'"),
         (["keys", "list", "--project", "nobody"], "There is no project 'nobody'"),
         (["keys", "revoke", "fk_none"], "There is no project 'default'"),
-        (["projects", "create", ""], "A name has 1 to 100 characters."),
+        (["projects", "create", ""], "A name has 1 to 100 printable characters."),
     ],
 )
 def test_what_is_not_there_is_one_clear_line(run: Run, arguments: list[str], message: str) -> None:
@@ -284,7 +284,7 @@ def test_a_wrong_file_of_models_is_one_line(run: Run, tmp_path: Path) -> None:
     result = run("models", "apply", str(tmp_path / "wrong.toml"))
 
     assert result.exit_code == 1
-    assert "models.0.name" in result.stderr
+    assert "models[0].name" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -122,7 +122,7 @@ def test_what_can_not_be_done_is_one_line(run: Run, arguments: tuple[str, ...], 
 
 
 def test_a_server_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foretell.live.RETRIES", 0)
+    monkeypatch.setattr("foretell.live.FIRST_TRIES", 0)
 
     result = foretell("jobs", "watch", "x", FORETELL_URL="http://127.0.0.1:1", FORETELL_API_KEY="fk_x")
 

@@ -57,5 +57,11 @@ async def test_arguments_of_subscriptions_are_checked(idle: Graph) -> None:
     before = await events(
         idle, caller, "subscription ($id: ID!) { jobResults(id: $id, after: -1) { sequence } }", id=job_id
     )
+    beyond = await events(
+        idle, caller, 'subscription { tokens(predictionId: "x", after: 2147483647) { sequence } }'
+    )
 
-    assert [event["errors"][0]["extensions"]["code"] for event in often + before] == ["BAD_USER_INPUT"] * 2
+    assert [event["errors"][0]["extensions"]["code"] for event in often + before + beyond] == [
+        "BAD_USER_INPUT"
+    ] * 3
+    assert beyond[0]["errors"][0]["message"] == "`after` is from 0 to 2147483646."

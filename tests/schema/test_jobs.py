@@ -159,6 +159,7 @@ async def test_all_that_is_wrong_with_a_batch_is_told_at_once(serving: Graph) ->
         ({"maxConcurrency": 0}, ["input", "maxConcurrency"]),
         ({"completionWindowSeconds": 59}, ["input", "completionWindowSeconds"]),
         ({"name": ""}, ["input", "name"]),
+        ({"name": "\x1b[31mred"}, ["input", "name"]),
         ({"metadata": "x" * 20_000}, ["input", "metadata"]),
         ({"idempotencyKey": ""}, ["input", "idempotencyKey"]),
         ({"source": {"items": []}}, ["input", "source", "items"]),

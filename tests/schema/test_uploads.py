@@ -123,7 +123,30 @@ async def test_a_file_that_stops_coming_is_given_up_and_may_be_sent_again(
     slow = await idle.client.put(target(made["url"]), content=dripping())
     again = await idle.client.put(target(made["url"]), content=lines(3))
 
-    assert (slow.status_code, slow.json()["error"]["code"], again.status_code) == (408, "TIMEOUT", 201)
+    error = slow.json()["error"]
+    assert (slow.status_code, error["code"], error["retryable"], again.status_code) == (
+        408,
+        "TIMEOUT",
+        True,
+        201,
+    )
+    assert error["requestId"] == slow.headers["x-request-id"]
+
+
+async def test_the_same_file_put_again_is_the_same_request(idle: Graph) -> None:
+    caller = await idle.caller()
+    made = [(await upload(idle, caller, lines(3)))["upload"] for _ in range(2)]
+    other = (await upload(idle, caller, lines(4)))["upload"]
+    for each, count in ((made[0], 3), (made[1], 3), (other, 4)):
+        await idle.client.put(target(each["url"]), content=lines(count))
+
+    first, again, wrong = [
+        await submit(idle, caller, source={"uploadId": each["id"]}, idempotencyKey="once")
+        for each in (*made, other)
+    ]
+
+    assert (first["job"]["id"], again["replayed"]) == (again["job"]["id"], True)
+    assert [error["code"] for error in wrong["errors"]] == ["IDEMPOTENCY_KEY_REUSED"]
 
 
 async def test_a_file_is_put_once(idle: Graph) -> None:
