@@ -220,7 +220,9 @@ class Predictor:
 
     async def _store(self, run: Run, claim: Claim) -> None:
         row = run.row
-        async with claiming(self._database, claim, row.id) as connection:
+        without_key = claim.key is None
+        storing = self._database.write() if without_key else claiming(self._database, claim, row.id)
+        async with storing as connection:
             await queries.add(connection, row)
             if PredictionStatus(row.status).is_terminal:
                 await ledger.record(connection, [row])

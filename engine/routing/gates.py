@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from engine.backends.base import Backend, ManyBackend
@@ -109,6 +107,24 @@ class Gate:
             self._running_jobs += number
 
 
+class Slot:
+    """A slot of a gate, from its turn on, for as long as a context lasts."""
+
+    __slots__ = ("_for_job", "_gate", "_started")
+
+    def __init__(self, gate: Gate, *, for_job: bool) -> None:
+        self._gate = gate
+        self._for_job = for_job
+
+    async def __aenter__(self) -> None:
+        await self._gate.take(for_job=self._for_job)
+        self._started = time.monotonic()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gate.took(time.monotonic() - self._started)
+        self._gate.give(for_job=self._for_job)
+
+
 class Gates:
     """A gate for each version that is asked in this process.
 
@@ -143,17 +159,9 @@ class Gates:
         gate.inside += 1
         return Place(gate, served.version.row.id)
 
-    @asynccontextmanager
-    async def call(self, served: Served, *, for_job: bool = False) -> AsyncIterator[None]:
+    def call(self, served: Served, *, for_job: bool = False) -> Slot:
         """Waits for its turn to ask a version once, and holds it while the context lasts."""
-        gate = self._gate(served)
-        await gate.take(for_job=for_job)
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            gate.took(time.monotonic() - started)
-            gate.give(for_job=for_job)
+        return Slot(self._gate(served), for_job=for_job)
 
     def rest(self, served: Served, seconds: float) -> None:
         """Asks callers to leave a version alone for some seconds: it said that it has too much to do."""
