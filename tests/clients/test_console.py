@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 from sqlalchemy import insert, select
 
 from db.tables import PredictionRow
@@ -22,6 +23,7 @@ from db.tables.keys import api_keys, projects
 from db.tables.models import models
 from db.tables.predictions import predictions
 from db.types import now
+from engine.identity.guesses import PER_NAME
 from engine.usage import ledger
 from foretell.app import create_app
 from foretell.lifespan import first_secret, prepare
@@ -41,7 +43,12 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 SUBMIT = "mutation Submit($input: SubmitBatchInput!) { submitBatch(input: $input) { job { id } } }"
 PAUSE = "mutation Pause($id: ID!) { pauseJob(input: { id: $id }) { job { status } } }"
 RESUME = "mutation Resume($id: ID!) { resumeJob(input: { id: $id }) { job { status } } }"
-CREATE_KEY = "mutation Create($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }"
+CANCEL = "mutation Cancel($id: ID!) { cancelJob(input: { id: $id }) { job { status } } }"
+COUNTS = "query Counts($id: ID!) { job(id: $id) { counts { succeeded canceled } } }"
+CREATE_KEY = (
+    "mutation Create($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret apiKey { id } } }"
+)
+REVOKE_KEY = "mutation Revoke($id: ID!) { revokeApiKey(input: { id: $id }) { apiKey { id } } }"
 MODELS = "{ models(first: 100) { nodes { name displayName } } }"
 
 
@@ -121,6 +128,10 @@ def give_key(page: Page, key: str) -> None:
     expect(page.get_by_role("status")).to_have_text("Key accepted")
 
 
+def asked(visits: Visits) -> list[Request]:
+    return [request for request in visits.requests if request.method == "POST"]
+
+
 def breaches(page: Page) -> list[str]:
     """What axe finds wrong with the page, each with the elements that have it."""
     page.evaluate((installed(AXE) / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
@@ -142,14 +153,67 @@ def test_the_page_needs_nothing_from_another_host_and_says_how_to_get_a_key(
     assert {urlsplit(request.url).netloc for request in visits.requests} == {urlsplit(site.url).netloc}
 
 
-def test_a_wrong_key_is_told(site: Site, visits: Visits) -> None:
+def test_a_wrong_key_is_told_after_one_request(site: Site, visits: Visits) -> None:
+    visits.context.clock.install()
     page = visits.open(site.url)
 
     page.get_by_label("API key").fill("fk_wrong")
     page.get_by_label("API key").press("Enter")
-
     expect(page.get_by_role("status")).to_contain_text("not known")
+    page.get_by_label("Remember").check()  # the field loses the focus
+    page.clock.run_for(30_000)
+    page.get_by_label("API key").press("Enter")
+
     expect(page.locator("#models")).to_be_hidden()
+    assert len(asked(visits)) == 1
+
+
+def test_a_server_that_wants_to_be_left_alone_is(site: Site, visits: Visits, shots: Path) -> None:
+    wrong = {"Authorization": "Bearer fk_tooMany"}
+    for _ in range(PER_NAME):
+        httpx.post(f"{site.url}/graphql", json={"query": "{ __typename }"}, headers=wrong)
+    visits.context.clock.install()
+    page = visits.open(site.url)
+    with page.expect_response("**/graphql") as told:
+        page.get_by_label("API key").fill("fk_tooMany")
+        page.get_by_label("API key").press("Enter")
+    wait = int(told.value.headers["retry-after"])
+
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"Too many tries: wait \d+ s"))
+    expect(page.locator("#models")).to_be_hidden()
+    page.screenshot(path=shots / "console-too-many.png")
+    page.clock.run_for((wait - 10) * 1000)
+    assert len(asked(visits)) == 1
+    with page.expect_response("**/graphql"):
+        page.clock.run_for(15_000)
+    assert len(asked(visits)) == 2
+
+
+def test_a_key_that_is_pasted_needs_no_enter(site: Site, visits: Visits) -> None:
+    visits.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visits.open(site.url)
+    page.evaluate("key => navigator.clipboard.writeText(key)", site.key)
+
+    page.get_by_label("API key").press("ControlOrMeta+v")
+
+    expect(page.get_by_role("status")).to_have_text("Key accepted")
+
+
+def test_a_key_that_is_revoked_asks_once_more(site: Site, visits: Visits) -> None:
+    made = site.ask(CREATE_KEY, input={"name": "short", "scopes": ["MODELS_READ"]})["createApiKey"]
+    visits.context.clock.install()
+    page = visits.open(site.url)
+    refused: list[int] = []
+    page.on("response", lambda response: refused.append(response.status) if not response.ok else None)
+    give_key(page, made["secret"])
+
+    site.ask(REVOKE_KEY, id=made["apiKey"]["id"])
+    page.clock.run_for(5_000)
+    expect(page.get_by_role("status")).to_contain_text("not known")
+    page.clock.run_for(30_000)
+
+    expect(page.locator("#models")).to_be_hidden()
+    assert refused == [401]
 
 
 def test_models_are_shown_with_their_health(site: Site, visits: Visits) -> None:
@@ -238,12 +302,41 @@ def test_a_job_is_followed_to_its_end(site: Site, visits: Visits, shots: Path) -
     site.ask(RESUME, id=job_id)
 
     expect(row.locator(".status")).to_have_text("succeeded", timeout=60_000)
-    expect(row).to_contain_text("40 of 40")
+    expect(row).to_contain_text("40 of 40 succeeded")
     expect(row.get_by_role("progressbar")).to_have_attribute("value", "1")
     progress = [
         json.loads(frame)["payload"]["data"]["jobProgress"] for frame in told if "jobProgress" in str(frame)
     ]
     assert (progress[0]["status"], progress[-1]["status"]) == ("PAUSED", "SUCCEEDED")
+
+
+def test_a_canceled_job_tells_what_succeeded_and_what_did_not(
+    site: Site, visits: Visits, shots: Path
+) -> None:
+    text = {"prompt": {"text": "One day"}, "parameters": {"maxTokens": 1000}}
+    items = [{"data": {"text": text | {"parameters": {"maxTokens": 2}}}}] * 4 + [
+        {"data": {"text": text}}
+    ] * 40
+    job = {
+        "model": {"name": "storyteller"},
+        "name": "Halfway",
+        "source": {"items": items},
+        "maxConcurrency": 1,
+    }
+    job_id = site.ask(SUBMIT, input=job)["submitBatch"]["job"]["id"]
+    page = visits.open(site.url)
+    give_key(page, site.key)
+    row = page.locator("#jobs li").filter(has_text="Halfway")
+    expect(row).to_contain_text(re.compile(r"[1-9]\d* of 44 succeeded"), timeout=60_000)
+
+    site.ask(CANCEL, id=job_id)
+
+    expect(row.locator(".status")).to_have_text("canceled", timeout=60_000)
+    counts = site.ask(COUNTS, id=job_id)["job"]["counts"]
+    assert counts["canceled"] > 0
+    expect(row).to_contain_text(f"{counts['succeeded']} of 44 succeeded · {counts['canceled']} canceled")
+    expect(row.get_by_role("progressbar")).to_have_attribute("value", str(counts["succeeded"] / 44))
+    page.screenshot(path=shots / "console-canceled.png", full_page=True)
 
 
 def test_the_key_is_the_one_that_graphiql_keeps(site: Site, visits: Visits) -> None:

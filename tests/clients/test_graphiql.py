@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
-from playwright.sync_api import WebSocket, expect
+from playwright.sync_api import Request, WebSocket, expect
 from starlette.applications import Starlette
 
+from engine.identity.guesses import PER_NAME
 from foretell import graphiql
 from foretell.graphql import GraphQLEndpoint
 from tests.clients.browsing import Visits
@@ -35,6 +37,10 @@ def streams() -> Iterator[Site]:
     app = Starlette(routes=[*endpoint.routes("/graphql"), *graphiql.router.routes])
     with serving_apart(app, lifespan=False) as url:
         yield Site(url, graphql_service.KEY)
+
+
+def asked_for(request: Request) -> str:
+    return str(json.loads(request.post_data or "")["operationName"])
 
 
 def test_the_page_needs_nothing_from_another_host(site: Site, visits: Visits) -> None:
@@ -78,6 +84,60 @@ def test_a_wrong_key_is_told_and_the_right_one_reads_the_schema(site: Site, visi
     expect(answer(page)).to_have_text("")
     page.get_by_role("button", name="Show Documentation Explorer").click()
     expect(page.locator(".graphiql-doc-explorer")).to_contain_text("Mutation")
+
+
+def test_a_wrong_key_costs_one_request(site: Site, visits: Visits) -> None:
+    page = visits.open(site.page)
+    expect(answer(page)).to_contain_text("UNAUTHENTICATED")  # without a key
+    visits.requests.clear()
+
+    key_field(page).fill("fk_wrong")
+    key_field(page).press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("not known")
+    page.get_by_label("Remember").check()  # the field loses the focus
+    run(page)
+
+    expect(answer(page)).to_contain_text("Is it mistyped")
+    sent = [request for request in visits.requests if request.method == "POST"]
+    assert [asked_for(request) for request in sent] == ["IntrospectionQuery", "Models"]
+
+
+def test_a_key_that_was_not_looked_at_is_neither_accepted_nor_refused(
+    site: Site, visits: Visits, shots: Path
+) -> None:
+    wrong = {"Authorization": "Bearer fk_tooMany"}
+    for _ in range(PER_NAME):
+        httpx.post(site.page, json={"query": "{ __typename }"}, headers=wrong)
+    page = visits.open(site.page)
+
+    key_field(page).fill("fk_tooMany")
+    key_field(page).press("Enter")
+
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"Too many tries: wait \d+ s"))
+    expect(answer(page)).to_contain_text("RATE_LIMITED")
+    page.screenshot(path=shots / "desktop-too-many.png")
+    give_key(page, site.key)
+
+
+def test_an_accepted_key_stays_so_when_an_operation_fails(site: Site, visits: Visits) -> None:
+    page = visits.open(site.page)
+    give_key(page, site.key)
+
+    write(page, "{ nothing }")
+    run(page)
+
+    expect(answer(page)).to_contain_text('"errors"')
+    expect(page.get_by_role("status")).to_have_text("Key accepted")
+
+
+def test_a_key_that_is_pasted_needs_no_enter(site: Site, visits: Visits) -> None:
+    visits.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visits.open(site.page)
+    page.evaluate("key => navigator.clipboard.writeText(key)", site.key)
+
+    key_field(page).press("ControlOrMeta+v")
+
+    expect(page.get_by_role("status")).to_have_text("Key accepted")
 
 
 def test_the_key_is_forgotten_with_the_tab_unless_it_is_to_be_remembered(site: Site, visits: Visits) -> None:

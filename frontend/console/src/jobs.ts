@@ -5,7 +5,7 @@ import { count, remaining } from "./format";
 import { status } from "./models";
 
 const FIELDS = `
-  id name status statusReason progress itemsPerSecond etaSeconds
+  id name status statusReason itemsPerSecond etaSeconds
   counts { total succeeded failed canceled } model { displayName }
 `;
 const JOBS = `query ConsoleJobs { jobs(first: 10) { nodes { ${FIELDS} } } }`;
@@ -18,7 +18,6 @@ interface Job {
   name: string | null;
   status: string;
   statusReason: string | null;
-  progress: number;
   itemsPerSecond: number | null;
   etaSeconds: number | null;
   counts: { total: number; succeeded: number; failed: number; canceled: number };
@@ -69,8 +68,9 @@ function row(job: Job): HTMLElement {
   const { total, succeeded, failed, canceled } = job.counts;
   const name = job.name ?? job.model?.displayName ?? "Job";
   const facts = [
-    `${count(succeeded + failed + canceled)} of ${count(total)}`,
+    `${count(succeeded)} of ${count(total)} succeeded`,
     failed > 0 && `${count(failed)} failed`,
+    canceled > 0 && `${count(canceled)} canceled`,
     job.itemsPerSecond !== null && `${count(Math.round(job.itemsPerSecond))} a second`,
     job.etaSeconds !== null && `${remaining(job.etaSeconds)} left`,
   ];
@@ -80,7 +80,7 @@ function row(job: Job): HTMLElement {
     h("div", { class: "grow" }, h("strong", {}, name), h("span", { class: "quiet" }, job.name ? (job.model?.displayName ?? "") : "")),
     h("span", { class: "quiet" }, facts.filter(Boolean).join(" · ")),
     status(job.status),
-    h("progress", { max: 1, value: job.progress, "aria-label": `Progress of ${name}` }),
+    h("progress", { max: 1, value: (succeeded + failed) / total, "aria-label": `Progress of ${name}` }),
     ...(job.statusReason ? [h("p", { class: "reason" }, job.statusReason)] : []),
   );
 }

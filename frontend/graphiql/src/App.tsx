@@ -6,8 +6,8 @@ import { GraphiQL } from "graphiql";
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import { EXAMPLES } from "./examples";
-import { connect } from "./fetcher";
-import { type Access, KeyBar } from "./KeyBar";
+import { type Access, connect } from "./fetcher";
+import { KeyBar } from "./KeyBar";
 import { type KeyChoice, loadKey, storeKey } from "./key";
 import { SCALARS } from "./scalars";
 
@@ -17,7 +17,7 @@ export function App({ endpoint }: { endpoint: URL }) {
   const [choice, setChoice] = useState(loadKey);
   const [access, setAccess] = useState<Access>("unknown");
   const connection = useMemo(
-    () => connect(endpoint, choice.key, (accepted) => setAccess(accepted ? "accepted" : "refused")),
+    () => connect(endpoint, choice.key, (heard) => setAccess((before) => (saysMore(heard, before) ? heard : before))),
     [endpoint, choice.key],
   );
   useEffect(() => () => connection.dispose(), [connection]);
@@ -46,6 +46,9 @@ export function App({ endpoint }: { endpoint: URL }) {
     </>
   );
 }
+
+/** Whether what was heard of a key replaces what was known: an accepted one stays so when an operation fails. */
+const saysMore = (heard: Access, before: Access): boolean => typeof heard === "string" || before !== "accepted";
 
 /** Empties the answer once the schema was read, if what it shows is why the schema could not be read before. */
 function ForgetRefusal() {

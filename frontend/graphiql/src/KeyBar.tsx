@@ -1,10 +1,8 @@
 /** The bar over the editor: whose page this is, the API key, and whether the server accepts it. */
-import { useId, useState, type ReactNode } from "react";
+import { type ChangeEvent, type ReactNode, useId, useState } from "react";
 
-import type { KeyChoice } from "./key";
-
-/** `unknown`: nothing was asked with this key yet. */
-export type Access = "unknown" | "accepted" | "refused";
+import type { Access } from "./fetcher";
+import { type KeyChoice, REFUSED } from "./key";
 
 interface KeyBarProps {
   choice: KeyChoice;
@@ -16,8 +14,12 @@ export function KeyBar({ choice, access, onChange }: KeyBarProps) {
   const [draft, setDraft] = useState(choice.key);
   const [shown, setShown] = useState(false);
   const id = useId();
-  const commit = () => {
-    if (draft.trim() !== choice.key) onChange({ ...choice, key: draft.trim() });
+  const commit = (key: string) => {
+    if (key.trim() !== choice.key) onChange({ ...choice, key: key.trim() });
+  };
+  const edit = ({ target, nativeEvent }: ChangeEvent<HTMLInputElement>) => {
+    setDraft(target.value);
+    if ((nativeEvent as InputEvent).inputType === "insertFromPaste") commit(target.value);
   };
   return (
     <header className="foretell-bar">
@@ -36,9 +38,9 @@ export function KeyBar({ choice, access, onChange }: KeyBarProps) {
             autoComplete="off"
             autoCapitalize="off"
             spellCheck={false}
-            onChange={(event) => setDraft(event.target.value)}
-            onBlur={commit}
-            onKeyDown={(event) => event.key === "Enter" && commit()}
+            onChange={edit}
+            onBlur={() => commit(draft)}
+            onKeyDown={(event) => event.key === "Enter" && commit(draft)}
           />
           <button type="button" aria-pressed={shown} onClick={() => setShown(!shown)}>
             {shown ? "Hide" : "Show"}
@@ -69,7 +71,8 @@ function AccessNote({ hasKey, access }: { hasKey: boolean; access: Access }) {
 
 function describe(hasKey: boolean, access: Access): [string, ReactNode] {
   if (hasKey && access === "accepted") return ["good", "Key accepted"];
-  if (hasKey && access === "refused") return ["bad", "This key is not known, expired or revoked"];
+  if (hasKey && access === "refused") return ["bad", REFUSED];
+  if (typeof access === "object") return ["bad", access.said];
   if (hasKey || access === "accepted") return ["calm", ""];
   return [
     "hint",

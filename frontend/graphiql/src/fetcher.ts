@@ -5,13 +5,17 @@ import type { Fetcher, FetcherParams } from "@graphiql/toolkit";
 import { type DocumentNode, type ExecutionResult, getOperationAST, parse } from "graphql";
 import { type Client, createClient } from "graphql-ws";
 
-import { credentials } from "./key";
+import { credentials, tooMany, waitOf } from "./key";
 
 /** The media types of graphql-over-http: the new one tells errors by status, the old one is a fallback. */
 const ACCEPT = "application/graphql-response+json, application/json;q=0.9";
 const RETRIES = 5;
+const TRY_AGAIN_LATER = 1013;
 
-type OnAnswer = (accepted: boolean) => void;
+/** What is known of a key: `unknown` before it is asked, what the server said where it judged nothing. */
+export type Access = "unknown" | "accepted" | "refused" | { said: string };
+
+type OnAnswer = (access: Access) => void;
 
 export interface Connection {
   fetcher: Fetcher;
@@ -21,11 +25,11 @@ export interface Connection {
 
 /**
  * Opens nothing yet: the socket is made by the first subscription and closed after the last.
- * `onAnswer` hears whether the server let the key in, each time that is known.
+ * `onAnswer` hears what each answer tells of the key.
  */
 export function connect(url: URL, key: string, onAnswer: OnAnswer): Connection {
   let disposed = false;
-  const report = (accepted: boolean) => disposed || onAnswer(accepted); // an old key's late answer says nothing
+  const report = (access: Access) => disposed || onAnswer(access); // an old key's late answer says nothing
   const socket = createSocket(url, key, report);
   return {
     fetcher: (given, options) => {
@@ -52,9 +56,11 @@ function createSocket(url: URL, key: string, onAnswer: OnAnswer): Client {
     // 44xx is the protocol's refusal (4401, 4403, ...): asking again changes nothing. The rest is the network.
     shouldRetry: (event) => !(event instanceof CloseEvent && event.code >= 4400 && event.code < 4500),
     on: {
-      connected: () => onAnswer(true),
+      connected: () => onAnswer("accepted"),
       closed: (event) => {
-        if (event instanceof CloseEvent && [4401, 4403].includes(event.code)) onAnswer(false);
+        if (!(event instanceof CloseEvent)) return;
+        if ([4401, 4403].includes(event.code)) onAnswer("refused");
+        if (event.code === TRY_AGAIN_LATER) onAnswer({ said: event.reason });
       },
     },
   });
@@ -92,11 +98,26 @@ async function post(
     body: JSON.stringify(params),
     credentials: "same-origin",
   });
-  onAnswer(response.status !== 401);
   const text = await response.text();
+  const answer = tryParseAnswer(text);
+  onAnswer(accessIn(response, answer));
+  if (!answer) throw new Error(`HTTP ${response.status}: the answer is not JSON: ${text.slice(0, 200)}`);
+  // Returned, the errors of an introspection would make GraphiQL ask once more, in older words.
+  if (!response.ok && answer.errors) throw answer.errors;
+  return answer;
+}
+
+function tryParseAnswer(text: string): ExecutionResult | null {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as ExecutionResult;
   } catch {
-    throw new Error(`HTTP ${response.status}: the answer is not JSON: ${text.slice(0, 200)}`);
+    return null;
   }
+}
+
+function accessIn(response: Response, answer: ExecutionResult | null): Access {
+  if (response.ok && answer) return "accepted";
+  if (response.status === 401) return "refused";
+  if (response.status === 429) return { said: tooMany(waitOf(response)) };
+  return { said: answer?.errors?.[0]?.message ?? `HTTP ${response.status}` };
 }

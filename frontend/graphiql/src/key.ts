@@ -31,6 +31,13 @@ export function storeKey({ key, remember }: KeyChoice): void {
   }
 }
 
+/** What a server says of a key, or of waiting, in words for both pages. */
+export const REFUSED = "This key is not known, expired or revoked";
+export const tooMany = (seconds: number): string => `Too many tries: wait ${seconds ? `${seconds} s` : "a while"}`;
+
+/** The whole seconds for which a server wants no other try; 0 where it does not say. */
+export const waitOf = (response: Response): number => Math.ceil(Number(response.headers.get("Retry-After"))) || 0;
+
 /** The header a request carries, and the payload of a WebSocket's `connection_init`. */
 export function credentials(key: string): Record<string, string> {
   return key ? { Authorization: `Bearer ${key}` } : {};
