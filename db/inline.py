@@ -39,7 +39,7 @@ class InlineReads:
         self._until = 0.0
         self._used: float | None = None
         self.watchers: list[Callable[[str], None]] = []
-        """Are told every statement before it runs here."""
+        """Are told every statement that ran here; one that was broken off is told where it runs again."""
 
     def rows(self, form: Form, parameters: Parameters) -> Sequence[Any] | None:
         """Returns all rows of a statement; None if a thread has to find them."""
@@ -48,13 +48,14 @@ class InlineReads:
         try:
             connection = self._connection or self._open()
             self._until, self._used = perf_counter() + PATIENCE_SECONDS, None
-            for watcher in self.watchers:
-                watcher(form.sql)
-            return form.rows(connection, parameters)
+            found = form.rows(connection, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 self._slow[form.sql] = True
             return None
+        for watcher in self.watchers:
+            watcher(form.sql)
+        return found
 
     def close(self) -> None:
         """Closes the connection."""

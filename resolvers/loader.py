@@ -1,14 +1,17 @@
 """Loader: gathers what the resolvers of a level ask for, and fetches it together.
 
-The idea, and the interface, are DataLoader's (https://github.com/graphql/dataloader). This one makes a task
-for a batch only where the batch has to be waited for: what SQLite finds at once takes no longer than a task.
+A DataLoader that makes a task for a batch only where the batch has to be waited for: what SQLite finds at
+once takes no longer than a task.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from aiodataloader import DataLoader, dispatch_queue
+from aiodataloader import Loader as Asked
 
 MAX_BATCH = 500
 
@@ -16,87 +19,67 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Loader(Generic[Key, Value]):
+class Loader(DataLoader[Key, Value]):
     """Loads values by their keys, each key once; a value that is an exception is raised.
 
     `fetch` returns the values of at most `MAX_BATCH` keys in their order. `at_once` may do the same without
     waiting, or return None.
     """
 
-    __slots__ = ("_at_once", "_fetch", "_futures", "_loop", "_tasks", "_waiting")
+    max_batch_size = MAX_BATCH
 
     def __init__(
         self,
         fetch: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]],
         at_once: Callable[[list[Key]], list[Value] | None] | None = None,
     ) -> None:
-        self._fetch = fetch
+        super().__init__(fetch)
         self._at_once = at_once
-        self._loop = asyncio.get_running_loop()
-        self._futures: dict[Key, asyncio.Future[Value]] = {}
-        self._waiting: list[Key] = []
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def load(self, key: Key) -> asyncio.Future[Value]:
+    def load(self, key: Key) -> Future[Value]:
         """Returns a future of a value. Whoever waits for the same shares it."""
-        found = self._futures.get(key)
-        if found is not None and not found.cancelled():
-            return found
-        future = self._futures[key] = self._loop.create_future()
-        self._waiting.append(key)
-        if len(self._waiting) == 1:
+        found = self._cache.get(key)
+        if found is not None:
+            if not found.cancelled():
+                return found
+            self.clear(key)
+        return super().load(key)
+
+    def do_resolve_reject(self, key: Key, future: Future[Value]) -> None:
+        """Puts a key among those that are fetched next."""
+        self._queue.append(Asked(key=key, future=future))
+        if len(self._queue) == 1:
             # a step later: tasks that begin in this one may ask for more
-            self._loop.call_soon(self._loop.call_soon, self._dispatch)
-        return future
-
-    async def load_many(self, keys: Iterable[Key]) -> list[Value]:
-        """Returns the values of some keys, in their order."""
-        return await asyncio.gather(*map(self.load, keys))
-
-    def prime(self, key: Key, value: Value) -> None:
-        """Tells a value, so that it is not fetched; what was asked for before stays as it is."""
-        if key not in self._futures:
-            future = self._futures[key] = self._loop.create_future()
-            future.set_result(value)
+            self.loop.call_soon(self.loop.call_soon, self._dispatch)
 
     def _dispatch(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), MAX_BATCH):
-            keys = waiting[start : start + MAX_BATCH]
-            try:
-                values = self._at_once(keys) if self._at_once is not None else None
-            except Exception as error:
-                self._fail(keys, error)
-                continue
-            if values is not None:
-                self._settle(keys, values)
-            else:
-                task = self._loop.create_task(self._wait(keys))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        if self._at_once is not None:
+            asked, self._queue = self._queue, []
+            for start in range(0, len(asked), MAX_BATCH):
+                batch = asked[start : start + MAX_BATCH]
+                if not self._found_at_once(self._at_once, batch):
+                    self._queue += batch
+        if self._queue:
+            dispatch_queue(self)
 
-    async def _wait(self, keys: list[Key]) -> None:
+    def _found_at_once(
+        self, at_once: Callable[[list[Key]], list[Value] | None], batch: Sequence[Asked]
+    ) -> bool:
         try:
-            self._settle(keys, await self._fetch(keys))
+            values = at_once([each.key for each in batch])
         except Exception as error:
-            self._fail(keys, error)
-
-    def _settle(self, keys: list[Key], values: list[Value]) -> None:
-        for key, value in zip(keys, values, strict=True):
-            future = self._futures.get(key)
-            if future is None or future.done():
-                continue
-            if isinstance(value, Exception):
-                future.set_exception(value)
-            else:
-                future.set_result(value)
-
-    def _fail(self, keys: list[Key], error: Exception) -> None:
-        """Raises an error for all that wait; whoever asks again tries again."""
-        for key in keys:
-            future = self._futures.pop(key, None)
-            if future is not None and not future.done():
-                future.set_exception(error)
+            for each in batch:
+                self.clear(each.key)
+                if not each.future.done():
+                    each.future.set_exception(error)
+            return True
+        if values is None:
+            return False
+        for each, value in zip(batch, values, strict=True):
+            if not each.future.done():
+                tell = each.future.set_exception if isinstance(value, Exception) else each.future.set_result
+                tell(value)
+        return True
 
 
 async def grouped(
