@@ -10,6 +10,7 @@ import orjson
 from graphql import GraphQLError
 
 from engine.broken_json import told_broken
+from engine.errors import ForetellError
 
 
 class Refused(Exception):
@@ -30,8 +31,12 @@ class Refused(Exception):
 
     @property
     def error(self) -> GraphQLError:
-        """The refusal as an entry of `errors`, to be passed through the gate."""
-        return GraphQLError(str(self), extensions={"code": self.code})
+        """The refusal as an entry of `errors`, to be passed through the gate.
+
+        One that was raised from an error of ours is told as that: whether to try again, and when.
+        """
+        cause = self.__cause__ if isinstance(self.__cause__, ForetellError) else None
+        return GraphQLError(str(self), original_error=cause, extensions={"code": self.code})
 
 
 @dataclass(frozen=True, slots=True)

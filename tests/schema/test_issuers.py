@@ -139,7 +139,8 @@ async def test_an_issuer_that_is_away_makes_nobody_log_in_again(graph: Graph, is
 
     assert response.status_code == 503
     assert response.headers["retry-after"] == "30"
-    assert response.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    told = response.json()["errors"][0]["extensions"]
+    assert (told["code"], told["retryable"], told["retryAfter"]) == ("UNAVAILABLE", True, 30)
 
 
 async def test_keys_and_our_own_users_are_known_beside_the_issuers(graph: Graph, issuer: Keys) -> None:
