@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import openai
 
 from engine.backends.failures import StalledError, UnreadableError, after_colon, retry_after
@@ -65,13 +66,13 @@ class Translator:
 
 def _of_connection(error: openai.APIConnectionError) -> ProcessingError:
     """Returns our error for a connection that failed; only one that was never made was not yet paid for."""
-    cause = type(error.__cause__).__name__
-    if cause == "ConnectTimeout":
+    cause = error.__cause__ and error.__cause__.__cause__  # httpx's, and what aiohttp says more precisely
+    if isinstance(cause, aiohttp.ConnectionTimeoutError):
         return ModelError("The model server can not be reached in time.", retryable=True)
-    if isinstance(error, openai.APITimeoutError):
-        return StalledError()
-    if cause == "ConnectError":
+    if isinstance(cause, aiohttp.ClientConnectorError):
         return ModelError("The model server can not be reached.", retryable=True)
+    if isinstance(cause, TimeoutError):
+        return StalledError()
     return ModelError("The connection to the model server broke off.", retryable=True)
 
 
