@@ -6,6 +6,7 @@ version, its checker and its price.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,7 @@ class Catalog:
         self._versions: Mapping[str, CatalogVersion] = {}
         self._aliases: Mapping[str, CatalogAlias] = {}
         self._revision = -1
+        self._reading = asyncio.Lock()
         self.derived: dict[object, Any] = {}
         """What others have made of what was read last; it is forgotten when all is read again."""
 
@@ -106,8 +108,12 @@ class Catalog:
         Raises:
             DatabaseUnavailableError: the database does not answer; the catalog stays as it was.
         """
-        async with self._database.read() as connection:
-            found = await queries.everything(connection)
+        async with self._reading:  # one that began before a change must not end after one that saw it
+            async with self._database.read() as connection:
+                found = await queries.everything(connection)
+            self._take(found)
+
+    def _take(self, found: queries.Everything) -> None:
         models = {row.id: CatalogModel(row) for row in found.models}
         versions: dict[str, CatalogVersion] = {}
         for row in found.versions:
