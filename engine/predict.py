@@ -227,7 +227,9 @@ class Predictor:
             if PredictionStatus(row.status).is_terminal:
                 await ledger.record(connection, [row])
                 await outbox.tell_of_prediction(connection, row)
-            else:
+                return
+            run.is_budgeted = await self._budgets.are_kept(row)
+            if run.is_budgeted:
                 most = most_cost(run.asked.route.versions, run.asked.data, row.created_at)
                 run.is_budgeted = await self._budgets.reserve(connection, row, row.id, most)
 
