@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, cast
 
@@ -81,6 +81,7 @@ PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
 }
 
 
+@cache
 def order(name: str, *, descending: bool, of_job: bool = False) -> Order:
     """Returns the order of predictions by CREATED_AT, FINISHED_AT (the finished ones) or INDEX (a job's)."""
     return Order(name, (JOB_ORDERS if of_job else ORDERS)[name], descending)
