@@ -16,7 +16,7 @@ from engine.backends.openai.config import OpenAIConfig
 from engine.backends.openai.errors import Translator
 from engine.backends.openai.events import Events
 from engine.backends.openai.reply import Reply
-from engine.backends.retries import RetryBudget, retrying
+from engine.backends.retries import RetryBudget, retried
 
 CHECK_SECONDS = 10.0
 USER_AGENT = f"foretell/{version('foretell')}"
@@ -47,6 +47,7 @@ class Upstream:
 
     def __init__(self, config: OpenAIConfig, key: str | None) -> None:
         self._timeouts = config.timeouts
+        self._singly = config.logprobs
         self._translate = Translator(key)
         self._budget = RetryBudget()
         # Only the connection is timed here: how long an answer may take is for us to say, call by call.
@@ -94,7 +95,7 @@ class Upstream:
                     path, body=body, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object]
                 )
                 events = Events(cast(httpx2.Response, response))  # what `cast_to` says, whatever the types do
-                reply = Reply(events, self._timeouts, deadline, self._translate)
+                reply = Reply(events, self._timeouts, deadline, self._translate, singly=self._singly)
                 stack.push_async_callback(reply.aclose)
                 await reply.begin()
                 stack.pop_all()
@@ -129,6 +130,6 @@ class Upstream:
 
         try:
             async with asyncio.timeout_at(deadline):
-                return await retrying(self._budget)(timed)
+                return await retried(self._budget, timed)
         except TimeoutError as error:
             raise self._translate(error) from error
