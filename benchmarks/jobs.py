@@ -26,24 +26,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import quantiles
 from tempfile import TemporaryDirectory
-from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
 import uvloop
 
-from benchmarks.job_floors import TOGETHER, Cost, lines, records, session, storing
+from benchmarks.harness.job_service import Service
+from benchmarks.job_floors import TOGETHER, Cost, session, storing
 from foretell import garbage
 from foretell.app import create_app
 from foretell.lifespan import first_secret, open_database, prepare
 from foretell.settings import Settings
-
-PREDICTIONS = 300
-JOB = """query ($id: ID!) { job(id: $id) {
-  status itemsPerSecond resultsUrl counts { total succeeded failed canceled } } }"""
 
 
 @dataclass
@@ -59,7 +53,11 @@ class Processes:
 
     def cpu(self) -> float:
         """Seconds of all of them together."""
-        return time.process_time() + sum(_cpu_of(worker.pid) for worker in self.workers)
+        return time.process_time() + self.cpu_of_workers()
+
+    def cpu_of_workers(self) -> float:
+        """Seconds of the workers alone."""
+        return sum(_cpu_of(worker.pid) for worker in self.workers)
 
     @contextmanager
     def watching_memory(self) -> Iterator[list[float]]:
@@ -81,81 +79,6 @@ class Processes:
 def _cpu_of(pid: int) -> float:
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-
-
-class Service:
-    """Foretell, asked over HTTP."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-
-    async def ask(self, document: str, **variables: Any) -> Any:
-        response = await self._client.post("/graphql", json={"query": document, "variables": variables})
-        return response.json()["data"]
-
-    async def submit(self, count: int) -> tuple[str, float, float]:
-        """Uploads and submits items; returns the job's id, and the seconds that each took."""
-        size = sum(map(len, lines(count)))
-        asked = {"filename": "items.jsonl", "byteSize": size}
-        document = "mutation ($i: CreateUploadInput!) { createUpload(input: $i) { upload { id url } } }"
-        upload = (await self.ask(document, i=asked))["createUpload"]["upload"]
-        started = time.perf_counter()
-
-        async def body() -> AsyncIterator[bytes]:
-            for block in lines(count):
-                yield block
-
-        await self._client.put(_target(upload["url"]), content=body())
-        uploaded = time.perf_counter()
-        document = "mutation ($i: SubmitBatchInput!) { submitBatch(input: $i) { job { id } } }"
-        batch = {"model": {"name": "breast-cancer"}, "source": {"uploadId": upload["id"]}}
-        job = (await self.ask(document, i=batch))["submitBatch"]["job"]
-        return job["id"], uploaded - started, time.perf_counter() - uploaded
-
-    async def until_ended(self, job_id: str) -> dict[str, Any]:
-        """Waits for the end of a job, and returns it."""
-        while True:
-            job: dict[str, Any] = (await self.ask(JOB, id=job_id))["job"]
-            if job["status"] not in ("QUEUED", "RUNNING", "CANCELING"):
-                return job
-            await asyncio.sleep(0.5)
-
-    async def download(self, address: str) -> int:
-        """Returns how many lines the results have."""
-        found = 0
-        async with self._client.stream("GET", _target(address)) as response:
-            async for block in response.aiter_bytes():
-                found += block.count(b"\n")
-        return found
-
-    async def latencies(self, count: int) -> list[float]:
-        """Returns the milliseconds of interactive predictions, one after the other."""
-        document = "mutation ($i: PredictInput!) { predict(input: $i) { prediction { status } } }"
-        asked = {"model": {"name": "breast-cancer"}, "cache": "BYPASS"}
-        known = records()
-        taken = []
-        for number in range(count):
-            data = {"tabular": {"records": [known[number % len(known)]]}}
-            started = time.perf_counter()
-            await self.ask(document, i={**asked, "data": data})
-            taken.append((time.perf_counter() - started) * 1000)
-            await asyncio.sleep(0.01)
-        return taken
-
-    async def cancel(self, job_id: str) -> float:
-        """Cancels a job and returns after how many seconds it had ended."""
-        started = time.perf_counter()
-        await self.ask(
-            "mutation ($i: CancelJobInput!) { cancelJob(input: $i) { job { id } } }", i={"id": job_id}
-        )
-        while (await self.ask(JOB, id=job_id))["job"]["status"] != "CANCELED":  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-        return time.perf_counter() - started
-
-
-def _target(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.path}?{parts.query}"
 
 
 @asynccontextmanager
@@ -241,24 +164,6 @@ async def throughput(service: Service, processes: Processes, count: int, databas
     print(f"  memory: {idle:.0f} MB idle, {max(memory):.0f} MB at most from the upload to the download")
 
 
-async def fairness(service: Service, count: int) -> None:
-    calm = await service.latencies(PREDICTIONS)
-    job_id, _, _ = await service.submit(count)
-    while (await service.ask(JOB, id=job_id))["job"]["counts"]["succeeded"] == 0:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
-    busy = await service.latencies(PREDICTIONS)
-    job = (await service.ask(JOB, id=job_id))["job"]
-    seconds = await service.cancel(job_id) if job["status"] == "RUNNING" else None
-    for name, place in (("p50", 49), ("p95", 94), ("p99", 98)):
-        alone, beside = quantiles(calm, n=100)[place], quantiles(busy, n=100)[place]
-        print(f"  interactive {name}: {alone:.1f} ms without a job", end="")
-        print(f", {beside:.1f} ms beside one: {beside / alone:.2f}")
-    if seconds is None:
-        print("  the job ended before the predictions did: give more ITEMS")
-    else:
-        print(f"  cancel of the running job: ended after {seconds:.2f} s")
-
-
 async def main(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as name:
         directory = Path(name)
@@ -273,7 +178,6 @@ async def main(arguments: argparse.Namespace) -> None:
             with working(settings, arguments.workers) as processes:
                 for count in arguments.items:
                     await throughput(service, processes, count, database)
-                await fairness(service, max(arguments.items))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from types import TracebackType
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, Protocol, cast
 
 from sqlalchemy import NullPool, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from db.checkpoints import Checkpoints
 from db.commits import Commits
-from db.drivers import translated, translation
+from db.drivers import translated
 from db.errors import DatabaseUnavailableError
 from db.group_commit import GroupCommit
 from db.inline import InlineConnection, InlineReads
@@ -54,7 +54,11 @@ class Database:
             self._inline = InlineReads(self.url.database or "", [*pragmas, "PRAGMA query_only = ON"])
             self._writer = _sqlite_engine(url, pragmas, 2)  # GroupCommit keeps one; the other migrates
             self._transactions = GroupCommit(
-                self._writer, self.commits, busy_timeout_ms=busy_timeout_ms, watchers=self._inline.watchers
+                self._writer,
+                self.commits,
+                Checkpoints(self.url.database or "", pragmas),
+                busy_timeout_ms=busy_timeout_ms,
+                watchers=self._inline.watchers,
             )
         else:
             self._writer = create_async_engine(
@@ -128,17 +132,25 @@ class Database:
         """Whether what somebody waits for was written of late, and would have to wait for a long one."""
         return self._transactions.is_awaited
 
-    def write(self, *, patient: bool = False) -> AbstractAsyncContextManager[AsyncConnection]:
+    @asynccontextmanager
+    async def write(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that commits when the block ends, and rolls back when it raises.
 
-        What the block wrote is durable when the context has ended. A `patient` one belongs to work that
-        nobody waits for.
+        What the block wrote is durable when `write` returns. A `patient` one belongs to work that nobody
+        waits for.
 
         Raises:
             UniqueViolationError: another row has a value that must be unique.
             DatabaseUnavailableError: the database does not answer; nothing was written.
         """
-        return _Write(self, self._transactions.transaction(patient=patient))
+        try:
+            with translated():
+                async with self._transactions.transaction(patient=patient) as connection:
+                    yield connection
+        except DatabaseUnavailableError as error:
+            self.write_problem = str(error)
+            raise
+        self.write_problem = None
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -149,45 +161,6 @@ class Database:
             await engine.dispose()
 
 
-class _Write:
-    """A transaction whose errors are ours. Not a generator, which is thrice as many calls for every write."""
-
-    __slots__ = ("_database", "_transaction")
-
-    def __init__(self, database: Database, transaction: AbstractAsyncContextManager[AsyncConnection]) -> None:
-        self._database = database
-        self._transaction = transaction
-
-    async def __aenter__(self) -> AsyncConnection:
-        try:
-            return await self._transaction.__aenter__()
-        except Exception as error:
-            self._raise_ours(error)
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await self._transaction.__aexit__(kind, error, trace)
-        except Exception as raised:
-            self._raise_ours(raised)
-            raise
-        if error is None:
-            self._database.write_problem = None
-        else:
-            self._raise_ours(error)
-
-    def _raise_ours(self, error: BaseException) -> None:
-        """Returns for an error that is to be raised as it is."""
-        ours = translation(error)
-        problem = ours or error
-        if isinstance(problem, DatabaseUnavailableError):
-            self._database.write_problem = str(problem)
-        if ours is not None:
-            raise ours from error
-
-
 class Transactions(Protocol):
     """How writing transactions are opened and committed."""
 
@@ -195,7 +168,7 @@ class Transactions(Protocol):
     def is_awaited(self) -> bool:
         """Whether there was one of late that is not patient, and has to wait for others."""
 
-    def transaction(self, *, patient: bool = False) -> AbstractAsyncContextManager[AsyncConnection]:
+    def transaction(self, *, patient: bool = False) -> Any:
         """Returns an async context manager that yields a connection in a transaction."""
 
     async def close(self) -> None:
@@ -228,7 +201,7 @@ def _pragmas(synchronous: Synchronous, busy_timeout_ms: int) -> list[str]:
         "PRAGMA foreign_keys = ON",
         "PRAGMA temp_store = MEMORY",
         "PRAGMA cache_size = -65536",  # 64 MiB a connection
-        "PRAGMA wal_autocheckpoint = 4000",  # 16 MiB: what changes often is copied less often
+        "PRAGMA wal_autocheckpoint = 32000",  # 128 MiB: before that `db.checkpoints` has copied them
     ]
 
 

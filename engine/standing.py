@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
-
-from db.types import now
 
 FIRST_TIER = "internal"
 """The tier of the first project: whoever tries Foretell is not limited by anyone."""
@@ -39,7 +36,8 @@ class LimitScope(StrEnum):
     PROJECT = "PROJECT"
 
 
-class RateLimit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RateLimit:
     """A rate limit as it stands: what is left of it, and when it will be whole again.
 
     `restored_per_second` is 0 for CONCURRENCY, which is given back by what ends.
@@ -50,13 +48,7 @@ class RateLimit(NamedTuple):
     limit: int
     remaining: int
     restored_per_second: float
-    reset_seconds: float
-    """In how many seconds it will be whole again, if nothing is asked of it until then."""
-
-    @property
-    def reset_at(self) -> datetime:
-        """When that will be."""
-        return now() + timedelta(seconds=self.reset_seconds)
+    reset_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

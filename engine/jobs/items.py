@@ -42,6 +42,7 @@ async def _run_together(
 ) -> None:
     try:
         async with router.gates.call(chunk.served, for_job=True):
+            await router.gates.callers.go_first()
             started = time.perf_counter()
             results = await _predict_many(chunk, backend, items)
     except asyncio.CancelledError:

@@ -22,6 +22,7 @@ from engine.jobs.endings import close_chunks
 from engine.jobs.rows import Stored, common_columns, cost_together, stored, tallies
 from engine.limits.budgets import Budgets
 from engine.observer import UNOBSERVED, Observer
+from engine.routing.callers import Callers
 from engine.usage import ledger
 from engine.values import JobStatus
 
@@ -37,8 +38,14 @@ class Results:
     """Stores chunks one after the other: other writers of this process wait for one of them at most."""
 
     def __init__(
-        self, database: Database, bus: Bus, budgets: Budgets, observer: Observer = UNOBSERVED
+        self,
+        database: Database,
+        bus: Bus,
+        budgets: Budgets,
+        callers: Callers,
+        observer: Observer = UNOBSERVED,
     ) -> None:
+        self._callers = callers
         self._database = database
         self._budgets = budgets
         self._observer = observer
@@ -54,6 +61,7 @@ class Results:
         while is_mine:
             # What was reserved for a chunk is settled with what all of it did cost.
             in_parts = self._database.is_awaited and not chunk.is_budgeted
+            await self._callers.go_first()
             what = await asyncio.to_thread(stored, chunk, PART_ITEMS if in_parts else None)
             is_mine = await self._store_part(chunk, what)
             if not chunk.has_ended:
@@ -63,8 +71,10 @@ class Results:
         """Stores some items of a chunk, the last of them with its end; returns whether that could be."""
         for tried in range(STORE_TRIES):
             try:
-                async with self._turn, self._database.write(patient=True) as connection:
-                    job = await _store(connection, chunk, what, self._budgets)
+                async with self._turn:
+                    await self._callers.go_first()
+                    async with self._database.write(patient=True) as connection:
+                        job = await _store(connection, chunk, what, self._budgets)
                 break
             except DatabaseUnavailableError:
                 await asyncio.sleep(0.1 * 2**tried)

@@ -68,7 +68,7 @@ class Worker:
         self._storage = storage
         self._limits = limits
         self._spending = Spending(database, bus, budgets)
-        self._results = Results(database, bus, budgets, observer)
+        self._results = Results(database, bus, budgets, router.gates.callers, observer)
         self._known: dict[str, JobRow] = {}
 
     async def handle(self, chunk_id: int) -> None:
@@ -134,6 +134,7 @@ class Worker:
         try:
             route = self._router.of_job(job)
             chunk = Chunk(row, job, route, self._router.first(route, for_job=True))
+            await self._router.gates.callers.go_first()
             await asyncio.to_thread(self._begin, chunk)
         except ModelNotReadyError as error:
             wait = error.retry_after_seconds or NOT_READY_SECONDS

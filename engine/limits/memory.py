@@ -97,7 +97,9 @@ class MemoryBuckets:
 
 def _first_refused(demands: Sequence[Demand], left: Sequence[float]) -> int | None:
     """Returns the first demand that is for more than is left; None where all can be met."""
-    for place, (demand, has) in enumerate(zip(demands, left, strict=True)):
-        if 0 < demand.amount > has:
-            return place
-    return None
+    too_much = (
+        place
+        for place, (demand, has) in enumerate(zip(demands, left, strict=True))
+        if demand.amount > 0 and has < demand.amount
+    )
+    return next(too_much, None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from engine.backends.base import Backend, ManyBackend
 from engine.errors import ModelOverloadedError
+from engine.routing.callers import Callers
 from engine.serving import Served
 
 USUAL_CONCURRENCY = 16
@@ -30,11 +31,15 @@ class Place:
 
     gate: Gate | None
     version_id: str
+    callers: Callers | None
+    """Those among whom the caller is counted."""
 
     def leave(self) -> None:
         """Gives the place back, once."""
         if self.gate is not None:
             self.gate.inside -= 1
+            if self.callers is not None:
+                self.callers.leave()
             self.gate = None
 
 
@@ -133,6 +138,7 @@ class Gates:
     """
 
     def __init__(self, share: float = 0.5, threads: int = 1) -> None:
+        self.callers = Callers()
         self._share = share
         self._threads = threads
         self._gates: dict[str, Gate] = {}
@@ -157,7 +163,10 @@ class Gates:
                 retry_after_seconds=gate.retry_after(),
             )
         gate.inside += 1
-        return Place(gate, served.version.row.id)
+        callers = self.callers if self._computes_here(served.backend) else None
+        if callers is not None:
+            callers.enter()
+        return Place(gate, served.version.row.id, callers)
 
     def call(self, served: Served, *, for_job: bool = False) -> Slot:
         """Waits for its turn to ask a version once, and holds it while the context lasts."""
@@ -174,9 +183,7 @@ class Gates:
 
     def _gate(self, served: Served) -> Gate:
         spec = served.version.spec
-        gate = self._gates.get(spec.id)
-        if gate is None:
-            gate = self._gates[spec.id] = Gate()
+        gate = self._gates.setdefault(spec.id, Gate())
         usual = self._threads if self._computes_here(served.backend) else USUAL_CONCURRENCY
         slots = spec.config.get("maxConcurrency")
         if slots != gate.slots:

@@ -49,11 +49,7 @@ class Events:
             APIError: of the client; it is an error.
             UnreadableError: it holds no JSON.
         """
-        data = self._unread.popleft()
-        try:
-            found = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            found = _lenient_json(data)
+        found = _json(self._unread.popleft())
         if isinstance(found, dict) and found.get("error"):
             raise openai.APIError("An error came.", self._response.request, body=found["error"])
         return found
@@ -108,8 +104,11 @@ class Events:
             raise UnreadableError
 
 
-def _lenient_json(data: bytes) -> Any:
+def _json(data: bytes) -> Any:
     try:
-        return json.loads(data)  # takes half of a surrogate pair, whose other half comes next
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError from error
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(data)  # takes half of a surrogate pair, whose other half comes next
+        except (ValueError, RecursionError) as error:
+            raise UnreadableError from error

@@ -11,6 +11,7 @@ from db.tables.jobs import chunks
 from engine.errors import ModelError, ThrottledError
 from engine.jobs import chunk as chunk_module
 from engine.jobs.worker import MAX_STARTS
+from engine.routing import callers as callers_module
 from engine.usage.verify import differences
 from engine.values import JobStatus, ModelRef
 from tests.engine.jobs.bench import Bench, ManyToldBackend
@@ -63,6 +64,26 @@ async def test_a_backend_that_takes_many_gets_a_whole_chunk(many_bench: Bench, m
         await many_bench.ended(job.id)
 
     assert sorted(many.batches) == [100, 500]
+
+
+async def test_a_job_lets_those_go_first_who_wait_for_what_this_process_computes(
+    many_bench: Bench, many: ManyToldBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callers_module, "MOST_SECONDS", 60.0)
+    callers = many_bench.base.router.gates.callers
+    job = await many_bench.submit(20)
+    callers.enter()
+
+    async with many_bench.working():
+        async with asyncio.timeout(20):
+            while (await many_bench.chunks(job.id))[0].owner is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        asked = list(many.batches)
+        callers.leave()
+        await many_bench.ended(job.id)
+
+    assert (asked, many.batches) == ([], [20])
 
 
 async def test_a_bad_item_does_not_touch_its_neighbours(many_bench: Bench, many: ManyToldBackend) -> None:
