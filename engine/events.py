@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class End:
     """The stream is over; nothing comes after it."""
 
     sequence: int
+    shared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What those who come to it together find out for each other."""
 
 
 StreamEvent = Piece | Snapshot | End

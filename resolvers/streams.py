@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from db.queries import predictions as queries
+from db.session import Database
 from db.tables import PredictionRow
 from engine.errors import NotFoundError
 from engine.events import End, Snapshot, StreamEvent
@@ -35,7 +36,7 @@ async def tokens(
         async with aclosing(context.services.bus.follow(prediction_id, after)) as events:
             async for event in events:
                 if isinstance(event, End):
-                    yield _last(event, after), await _prediction(context, prediction_id)
+                    yield _last(event, after), await _finished(context, prediction_id, event)
                     return
                 after = event.sequence
                 yield event, None
@@ -95,8 +96,26 @@ def _last(end: End, after: int) -> End:
 
 
 async def _prediction(context: Context, prediction_id: str) -> PredictionRow:
-    async with context.services.database.read() as connection:
-        rows = await queries.by_id(connection, context.viewer.project_id, [prediction_id])
-    if not rows or not context.viewer.sees(rows[0].model_id):
+    return _seen(context, await _row(context.services.database, context.viewer.project_id, prediction_id))
+
+
+async def _finished(context: Context, prediction_id: str, end: End) -> PredictionRow:
+    """Returns a prediction whose text has ended; readers of one process that come to its end share a look."""
+    project_id = context.viewer.project_id
+    look = end.shared.get(project_id)
+    if look is None:
+        reading = _row(context.services.database, project_id, prediction_id)
+        look = end.shared[project_id] = asyncio.ensure_future(reading)
+    return _seen(context, await asyncio.shield(look))  # whoever came first may leave first
+
+
+async def _row(database: Database, project_id: str, prediction_id: str) -> PredictionRow | None:
+    async with database.read() as connection:
+        rows = await queries.by_id(connection, project_id, [prediction_id])
+    return rows[0] if rows else None
+
+
+def _seen(context: Context, row: PredictionRow | None) -> PredictionRow:
+    if row is None or not context.viewer.sees(row.model_id):
         raise NotFoundError("There is no such prediction.")
-    return rows[0]
+    return row

@@ -1,4 +1,4 @@
-"""Events that look the same to all their subscribers are executed and encoded once.
+"""Events that look the same to many of their subscribers are executed and encoded once.
 
 A thousand readers of one text with one document want the same bytes a thousand times. The event keeps
 what was made of it: for each selection, and the values of the variables that this selection uses.
@@ -7,7 +7,7 @@ what was made of it: for each selection, and the values of the variables that th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, cast
 
 import orjson
@@ -23,8 +23,8 @@ from graphql import (
 )
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-Key = tuple[str, str, tuple[str, ...]]
-"""A document, an operation's name, and the values of the variables that its selection uses."""
+Key = tuple[Hashable, ...]
+"""A document, an operation's name, the values of the variables that its selection uses, and with whom."""
 
 
 class SharedData(dict[str, Any]):
@@ -43,7 +43,10 @@ class SharedData(dict[str, Any]):
 
 
 class SharedEvent(Protocol):
-    """An event that keeps what was made of it."""
+    """An event that keeps what was made of it.
+
+    One that looks different to some has `shared_with`, which is equal for those to whom it looks the same.
+    """
 
     shared_results: dict[Key, SharedData | asyncio.Future[ExecutionResult]]
 
@@ -65,9 +68,10 @@ class _SharingExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().build_per_event_executor(payload)
         if self._shared_key is None:
             self._shared_key = _key(self)
+        key = (*self._shared_key, getattr(payload, "shared_with", None))
         build = super().build_per_event_executor
         # graphql-core asks nothing of it but execute_operation()
-        return cast("Executor[Any]", _SharedExecution(payload, self._shared_key, lambda: build(payload)))
+        return cast("Executor[Any]", _SharedExecution(payload, key, lambda: build(payload)))
 
 
 class _SharedExecution:

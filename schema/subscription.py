@@ -40,7 +40,7 @@ class Subscription(JobSubscriptions):
         key = row_id(prediction_id, "Prediction", path=("predictionId",))
         async with aclosing(streams.tokens(info.context, key, after)) as events:
             async for event, row in events:
-                yield shape_event(event, row)
+                yield shape_event(event, row, info.context.viewer)
 
     @subscription(
         Scope.PREDICTIONS_READ,

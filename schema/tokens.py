@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import field
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ import strawberry
 from db.tables import PredictionRow
 from engine.events import End, Piece, Snapshot
 from engine.events import StreamEvent as Event
+from engine.values import Viewer
 from schema.predictions import Prediction
 from schema.types import interface_type, object_type
 
@@ -51,17 +53,24 @@ class StreamEnd(TokenStreamEvent):
     """The generation is over; nothing follows."""
 
     prediction: Prediction = strawberry.field(description="The prediction, terminal.")
+    shared_results: strawberry.Private[dict[Any, Any]]
+    shared_with: strawberry.Private[Hashable]
 
 
 TOKEN_STREAM_EVENTS = (TokenEvent, StreamSnapshot, StreamEnd)
 """Goes into the schema's `types`: they are reached through the interface only."""
 
 
-def shape_event(event: Event, row: PredictionRow | None) -> TokenStreamEvent:
-    """Shapes an event; with the end comes the finished prediction, for each reader its own."""
+def shape_event(event: Event, row: PredictionRow | None, viewer: Viewer) -> TokenStreamEvent:
+    """Shapes an event; with the end comes the finished prediction, as a viewer sees it."""
     if isinstance(event, End):
         assert row is not None
-        return StreamEnd(sequence=event.sequence, prediction=Prediction.from_row(row))
+        return StreamEnd(
+            sequence=event.sequence,
+            prediction=Prediction.from_row(row),
+            shared_results=event.shared,
+            shared_with=(viewer, event.sequence),
+        )
     return _shared(event)
 
 

@@ -23,13 +23,18 @@ class LocalStream:
 
     def __init__(self, kept: int = KEPT_PIECES) -> None:
         self.last = 0
-        self.ended = False
+        self._end: End | None = None
         self.abandoned = False
         self._texts: list[str] = []
         self._pieces: deque[Piece] = deque(maxlen=kept)
         self._waiting: list[asyncio.Future[bool]] = []
         self._is_quiet = False
         self._look: asyncio.TimerHandle | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing comes any more."""
+        return self._end is not None
 
     def add(self, piece: Piece) -> None:
         """Appends the piece that comes next."""
@@ -47,7 +52,7 @@ class LocalStream:
 
     def finish(self) -> None:
         """Ends the stream."""
-        self.ended = True
+        self._end = self._end or End(self.last + 1)
         self._wake()
 
     def abandon(self) -> None:
@@ -64,8 +69,8 @@ class LocalStream:
                 yield event
             if self.abandoned:
                 return
-            if self.ended:
-                yield End(self.last + 1)
+            if self._end is not None:
+                yield self._end
                 return
             if not await self._news():
                 return
