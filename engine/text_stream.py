@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import ClassVar
-
 from engine.backends.base import Token
 from engine.bus.base import Bus
 
 GATHER_TIMES = 5
 """How many times as long as handing on a piece takes, tokens are gathered for the next one."""
-GATHER_MOST_SECONDS = 0.1
+GATHER_MOST_SECONDS = 0.5
 LIGHT_SECONDS = 0.002
 """A turn of the event loop that takes no longer delays nobody."""
 
@@ -20,12 +19,12 @@ class TextStream:
     """The text of one generation, as far as it has come.
 
     Tokens that come within one turn of the event loop make one piece. Under load, when a piece takes a while
-    until all that read it have it, those of up to a tenth of a second make one: the time for each piece
+    until all that read it have it, those of up to half a second make one: the time for each piece
     is then spent once for some tokens rather than for every one.
     """
 
-    _turn_seconds: ClassVar[float] = 0.0
-    """How long it takes now until the readers of a piece have it: of this process, which has one loop."""
+    _last_turn_seconds: ClassVar[float] = 0.0
+    """How long it took the last stream of this process: where the next one begins."""
 
     def __init__(self, bus: Bus, name: str) -> None:
         self._bus = bus
@@ -33,6 +32,8 @@ class TextStream:
         self._pending: list[Token] = []
         self._flush: asyncio.Handle | None = None
         self._flushed = 0.0
+        self._turn_seconds = TextStream._last_turn_seconds
+        """How long it takes now until all who read a piece have it, and what else the loop does meanwhile."""
         self._texts: list[str] = []
         self.last_sequence = 0
         self.first_at: float | None = None
@@ -66,21 +67,21 @@ class TextStream:
             self.last_sequence = self._bus.append(self._name, self._pending)
             self._pending = []
             self._flushed = time.monotonic()
-            asyncio.get_running_loop().call_soon(_handed_on, self._flushed)
+            asyncio.get_running_loop().call_soon(self._handed_on, self._flushed)
 
     def close(self) -> None:
         """Publishes the rest; the end is published when the prediction is stored."""
         self.flush()
 
     def _later(self) -> asyncio.Handle:
-        loop, turn = asyncio.get_running_loop(), TextStream._turn_seconds
+        loop, turn = asyncio.get_running_loop(), self._turn_seconds
         if turn > LIGHT_SECONDS:
             wait = self._flushed + min(GATHER_TIMES * turn, GATHER_MOST_SECONDS) - time.monotonic()
             if wait > 0:
                 return loop.call_later(wait, self.flush)
         return loop.call_soon(self.flush)
 
-
-def _handed_on(since: float) -> None:
-    """Takes note of how long it took until all readers had their turn, smoothed over some pieces."""
-    TextStream._turn_seconds += (time.monotonic() - since - TextStream._turn_seconds) / 4
+    def _handed_on(self, since: float) -> None:
+        """Takes note of how long it took until all readers had their turn, smoothed over some pieces."""
+        self._turn_seconds += (time.monotonic() - since - self._turn_seconds) / 4
+        TextStream._last_turn_seconds = self._turn_seconds

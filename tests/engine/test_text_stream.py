@@ -27,7 +27,7 @@ async def written(tokens: int) -> list[StreamEvent]:
 
 
 async def test_tokens_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TextStream, "_turn_seconds", 0.0)
+    monkeypatch.setattr(TextStream, "_last_turn_seconds", 0.0)
 
     assert await written(5) == [Piece(number, "x") for number in range(1, 6)]
 
@@ -35,13 +35,13 @@ async def test_tokens_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_tokens_are_gathered_after_the_first_while_handing_them_on_takes_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(TextStream, "_turn_seconds", 10.0)
+    monkeypatch.setattr(TextStream, "_last_turn_seconds", 10.0)
 
     assert await written(5) == [Piece(1, "x"), Piece(2, "xxxx")]
 
 
 async def test_what_was_gathered_is_told_though_no_other_token_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TextStream, "_turn_seconds", 10.0)
+    monkeypatch.setattr(TextStream, "_last_turn_seconds", 10.0)
     bus = MemoryBus()
     stream = TextStream(bus, "text")
 
