@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import ClassVar
+
 from engine.backends.base import Token
 from engine.bus.base import Bus
 
