@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from db.errors import DatabaseUnavailableError, UniqueViolationError
+from db.errors import DatabaseError, DatabaseUnavailableError, UniqueViolationError
 
 # What passes, of https://www.postgresql.org/docs/current/errcodes-appendix.html: the classes of connections,
 # of transactions that lost to others, of resources, of what operators do, and of the disk; a lock that was
@@ -26,17 +26,24 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except IntegrityError as error:
-        if "unique" in str(error.orig).lower():
-            raise UniqueViolationError(str(error.orig)) from error
-        raise
-    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
-        raise DatabaseUnavailableError(_first_line(error)) from error
-    except DBAPIError as error:
+    except Exception as error:
+        ours = translation(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def translation(error: BaseException) -> DatabaseError | None:
+    """Returns our error for a driver's; None for one that is to be raised as it is."""
+    if isinstance(error, IntegrityError):
+        return UniqueViolationError(str(error.orig)) if "unique" in str(error.orig).lower() else None
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError):
+        return DatabaseUnavailableError(_first_line(error))
+    if isinstance(error, DBAPIError):
         connecting = error.statement is None  # asyncpg has no common class for what stops a connection
         if connecting or error.connection_invalidated or _passes(error):
-            raise DatabaseUnavailableError(_first_line(error)) from error
-        raise
+            return DatabaseUnavailableError(_first_line(error))
+    return None
 
 
 def _passes(error: DBAPIError) -> bool:

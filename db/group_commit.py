@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, TypeVar, cast
 
@@ -61,8 +60,8 @@ class GroupCommit:
         self._waiting = {False: 0, True: 0}
         self._awaited_until = 0.0
         self._connection: AsyncConnection | None = None
-        self._driver: aiosqlite.Connection | None = None
         self._raw: sqlite3.Connection | None = None
+        self._lent: WriteConnection | None = None
         self._group: _Group | None = None
         self._flush: asyncio.Task[None] | None = None
         event.listen(engine.sync_engine, "handle_error", _keep_when_cancelled)
@@ -72,29 +71,9 @@ class GroupCommit:
         """Whether there was a transaction of late that was not patient."""
         return monotonic() < self._awaited_until
 
-    @asynccontextmanager
-    async def transaction(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
+    def transaction(self, *, patient: bool = False) -> _Transaction:
         """Opens a transaction; when the context ends its writes are durable, or the error is raised."""
-        if not patient:
-            self._awaited_until = monotonic() + AWAITED_SECONDS
-        async with self._taking_turns(patient=patient):
-            if patient and self._group is not None and self._group.is_awaited:
-                await _uncancelled(self._commit_group(self._group))
-            try:
-                if not self._join_at_once():
-                    await _uncancelled(self._join())
-                assert self._connection is not None
-                assert self._driver is not None
-                yield cast(AsyncConnection, WriteConnection(self._connection, self._driver, self._watchers))
-            except BaseException:
-                await _uncancelled(self._leave())
-                raise
-            assert self._group is not None
-            group = self._group
-            group.members += 1
-            group.is_awaited |= not patient
-            await _uncancelled(self._commit_when_last())
-        await asyncio.shield(group.committed)
+        return _Transaction(self, patient=patient)
 
     async def close(self) -> None:
         """Gives the connection back; what was not committed is rolled back."""
@@ -105,28 +84,58 @@ class GroupCommit:
         self._thread.shutdown(wait=False)
         if self._connection is not None:
             await self._connection.close()
-            self._connection = self._driver = self._raw = None
+            self._forget_connection()
 
-    @asynccontextmanager
-    async def _taking_turns(self, *, patient: bool) -> AsyncIterator[None]:
+    def _forget_connection(self) -> None:
+        self._connection = self._raw = self._lent = None
+
+    async def _begin(self, *, patient: bool) -> AsyncConnection:
+        if not patient:
+            self._awaited_until = monotonic() + AWAITED_SECONDS
+        await self._take_turn(patient=patient)
+        try:
+            if patient and self._group is not None and self._group.is_awaited:
+                await _uncancelled(self._commit_group(self._group))
+            if not self._join_at_once():
+                await _uncancelled(self._join())
+        except BaseException:
+            await self._undo()
+            raise
+        assert self._lent is not None
+        return cast(AsyncConnection, self._lent)
+
+    async def _end(self, *, patient: bool) -> None:
+        group = self._group
+        assert group is not None
+        committed = group.add(patient=patient)
+        try:
+            if self._is_whole(group):
+                await _uncancelled(self._commit_when_whole())
+        finally:
+            self._turn.release()
+        await committed
+
+    async def _undo(self) -> None:
+        try:
+            await _uncancelled(self._leave())
+        finally:
+            self._turn.release()
+
+    async def _take_turn(self, *, patient: bool) -> None:
         self._waiting[patient] += 1
         try:
             await self._turn.acquire()
         except BaseException:
-            self._waiting[patient] -= 1
             # The one before us may have left the COMMIT to us.
             self._flush = asyncio.ensure_future(self._commit_what_is_left())
             raise
-        self._waiting[patient] -= 1
-        try:
-            yield
         finally:
-            self._turn.release()
+            self._waiting[patient] -= 1
 
     async def _commit_what_is_left(self) -> None:
         async with self._turn:
             if self._group is not None:
-                await self._commit_when_last()
+                await self._commit_when_whole()
 
     def _join_at_once(self) -> bool:
         """Begins without waiting; returns whether that could be."""
@@ -156,8 +165,9 @@ class GroupCommit:
     async def _join(self) -> None:
         if self._connection is None:
             self._connection = await self._engine.connect()
-            self._driver = await _driver_connection(self._connection)
-            self._raw = self._driver._conn
+            driver = await _driver_connection(self._connection)
+            self._raw = driver._conn
+            self._lent = WriteConnection(self._connection, driver, self._watchers)
         if self._group is None:
             await self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             self._group = _Group()
@@ -172,24 +182,26 @@ class GroupCommit:
         if group is None or self._connection is None:
             return  # BEGIN itself failed
         try:
-            if group.members == 0:
+            if not group.members:
                 self._group = None
                 await self._connection.exec_driver_sql("ROLLBACK")
             else:
                 if group.has_savepoint:
                     await self._connection.exec_driver_sql("ROLLBACK TO member")
-                await self._commit_when_last()
+                await self._commit_when_whole()
         except BaseException as error:
             await self._give_up(group, error)
 
-    async def _commit_when_last(self) -> None:
+    async def _commit_when_whole(self) -> None:
         group = self._group
         assert group is not None
-        assert self._connection is not None
+        if self._is_whole(group):
+            await self._commit_group(group)
+
+    def _is_whole(self, group: _Group) -> bool:
+        """Tells whether nobody waits who may join a group."""
         may_join = self._waiting[False] + (0 if group.is_awaited else self._waiting[True])
-        if may_join and group.members < GROUP_SIZE:
-            return
-        await self._commit_group(group)
+        return not may_join or len(group.members) >= GROUP_SIZE
 
     async def _commit_group(self, group: _Group) -> None:
         try:
@@ -198,8 +210,8 @@ class GroupCommit:
             await self._give_up(group, error)
         else:
             self._group = None
-            self._commits.add(group.members)
-            group.committed.set_result(None)
+            self._commits.add(len(group.members))
+            group.succeed()
             self._copy_when_due()
 
     def _copy_when_due(self) -> None:
@@ -212,10 +224,13 @@ class GroupCommit:
     async def _copy(self) -> None:
         """Copies the WAL into the file, most of it beside transactions, the rest between two of them."""
         await self._checkpoints.copy()
-        async with self._taking_turns(patient=True):
+        await self._take_turn(patient=True)
+        try:
             if self._group is not None:
                 await _uncancelled(self._commit_group(self._group))
             await self._checkpoints.copy()
+        finally:
+            self._turn.release()
 
     async def _commit(self) -> None:
         """Commits in a thread: it waits for the disk.
@@ -235,7 +250,8 @@ class GroupCommit:
         """Fails every member, and drops the connection, whose state is not known any more."""
         self._group, self._changes = None, 0
         group.fail(error)
-        connection, self._connection, self._driver, self._raw = self._connection, None, None, None
+        connection = self._connection
+        self._forget_connection()
         if connection is not None:
             await connection.invalidate()
             await connection.close()
@@ -259,18 +275,52 @@ def _keep_when_cancelled(context: ExceptionContext) -> None:
 
 
 class _Group:
-    """The transactions that one COMMIT makes durable."""
+    """The transactions that one COMMIT makes durable, as futures that their members wait for."""
 
     def __init__(self) -> None:
-        self.members = 0
+        self.members: list[asyncio.Future[None]] = []
         self.has_savepoint = False
         self.is_awaited = False
-        self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._new = asyncio.get_running_loop().create_future
+
+    def add(self, *, patient: bool) -> asyncio.Future[None]:
+        """Adds a member, and returns what is done when the group is committed."""
+        committed = self._new()
+        self.members.append(committed)
+        self.is_awaited |= not patient
+        return committed
+
+    def succeed(self) -> None:
+        """Lets every member go on that still waits."""
+        for committed in self.members:
+            if not committed.done():
+                committed.set_result(None)
 
     def fail(self, error: BaseException) -> None:
         """Lets every member raise the error, also when none of them waits any more."""
-        self.committed.set_exception(error)
-        self.committed.exception()
+        for committed in self.members:
+            if not committed.done():
+                committed.set_exception(error)
+                committed.exception()
+
+
+class _Transaction:
+    """A member of a group from its turn on. Not a generator, which is thrice as many calls."""
+
+    __slots__ = ("_all", "_patient")
+
+    def __init__(self, all_: GroupCommit, *, patient: bool) -> None:
+        self._all = all_
+        self._patient = patient
+
+    async def __aenter__(self) -> AsyncConnection:
+        return await self._all._begin(patient=self._patient)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self._all._end(patient=self._patient)
+        else:
+            await self._all._undo()
 
 
 async def _uncancelled(work: Coroutine[Any, Any, T]) -> T:

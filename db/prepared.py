@@ -13,17 +13,24 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Boolean, Select
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import Compiled, ExpandedState, SQLCompiler
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from db.types import Time, from_epoch_ms_or_none
+from db.types import Json, Time, epoch_ms_or_none, from_epoch_ms_or_none, json_or_none
 
 DIALECT = SQLiteDialect_pysqlite()
 MAX_FORMS = 600
 """How many forms of one statement are kept; one with a list has a form for each length of it."""
+
+BINDERS: Mapping[type[Any], Callable[[Any], Any] | None] = {
+    Time: epoch_ms_or_none,
+    Json: json_or_none,
+    Boolean: None,
+}
+"""What a TypeDecorator does by two calls more, for each value; sqlite3 binds True as 1 by itself."""
 
 Parameters = Mapping[str, Any]
 Statement = Select[Any] | ReturningUpdate[Any]
@@ -129,7 +136,12 @@ def binder(compiled: Compiled, name: str) -> Callable[[Any], Any] | None:
     """Returns what makes of a parameter's value what SQLite holds; None: it is that already."""
     assert isinstance(compiled, SQLCompiler)
     bound = compiled.binds.get(name)
-    return None if bound is None else bound.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+    if bound is None:
+        return None
+    for kind, process in BINDERS.items():
+        if isinstance(bound.type, kind):
+            return process
+    return bound.type.dialect_impl(DIALECT).bind_processor(DIALECT)
 
 
 def _argument(

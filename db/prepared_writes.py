@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import aiosqlite
@@ -26,17 +27,20 @@ RunInThread = Callable[[Sequence[tuple[str, Sequence[Any]]]], Awaitable[None]]
 
 
 class PreparedWrite:
-    """An INSERT or UPDATE that gets all its values by name, the same names each time."""
+    """An INSERT or UPDATE that gets all its values by name, the same two or more names each time."""
 
-    __slots__ = ("_arguments", "_constants", "_sql", "_statement")
+    __slots__ = ("_binders", "_constants", "_sql", "_statement", "_values")
 
     def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
         self._statement = statement
         compiled = statement.compile(dialect=DIALECT, column_keys=list(names))
         assert isinstance(compiled, SQLCompiler)
         self._sql = compiled.string
-        self._arguments = [(name, binder(compiled, name)) for name in compiled.positiontup or ()]
-        bound = {name: compiled.binds[name] for name, _ in self._arguments}
+        arguments = compiled.positiontup or []
+        self._values = itemgetter(*arguments)
+        binders = [binder(compiled, name) for name in arguments]
+        self._binders = [(place, bind) for place, bind in enumerate(binders) if bind is not None]
+        bound = {name: compiled.binds[name] for name in arguments}
         self._constants = {name: bind.value for name, bind in bound.items() if not bind.required}
 
     async def run(self, connection: AsyncConnection, values: Values) -> int:
@@ -55,9 +59,10 @@ class PreparedWrite:
             await run([(self._sql, self._positional({**self._constants, **values}))])
 
     def _positional(self, values: Values) -> list[Any]:
-        return [
-            values[name] if process is None else process(values[name]) for name, process in self._arguments
-        ]
+        found = list(self._values(values))
+        for place, bind in self._binders:
+            found[place] = bind(found[place])
+        return found
 
 
 class WriteConnection:

@@ -227,26 +227,51 @@ class Predictor:
             if PredictionStatus(row.status).is_terminal:
                 await ledger.record(connection, [row])
                 await outbox.tell_of_prediction(connection, row)
-            else:
+                return
+            run.is_budgeted = await self._budgets.are_kept(row)
+            if run.is_budgeted:
                 most = most_cost(run.asked.route.versions, run.asked.data, row.created_at)
                 run.is_budgeted = await self._budgets.reserve(connection, row, row.id, most)
 
     async def _start_and_wait(self, run: Run, request: PredictRequest, *, is_another: bool) -> None:
         # A task of its own: a caller who leaves while it is stored must not leave it without a run.
-        starting = asyncio.create_task(self._start(run, request, is_another=is_another))
+        told = asyncio.get_running_loop().create_future()
+        run.task = asyncio.create_task(self._start_and_run(run, request, told, is_another=is_another))
         try:
-            task = await asyncio.shield(starting)
-            if task is not None and request.wait_ms:
-                await asyncio.wait([task], timeout=request.wait_ms / 1000)
+            await told
         except asyncio.CancelledError:
             if request.on_disconnect is DisconnectPolicy.CANCEL:
                 run.cancel()
             raise
 
-    async def _start(
-        self, run: Run, request: PredictRequest, *, is_another: bool
-    ) -> asyncio.Task[None] | None:
-        """Stores a prediction and starts it; returns None for one whose answer was known."""
+    async def _start_and_run(
+        self, run: Run, request: PredictRequest, told: asyncio.Future[None], *, is_another: bool
+    ) -> None:
+        """Stores a prediction and runs it; `told` is done when its caller has waited as long as he wants."""
+        try:
+            await self._start(run, request, is_another=is_another)
+        except BaseException as error:
+            if not told.done():
+                told.set_exception(error)
+            if isinstance(error, Exception):
+                return
+            raise
+        if PredictionStatus(run.row.status).is_terminal:
+            self._runs.tell(run)
+            _tell(told)
+            return
+        self._shadows.copy(run)
+        if not request.wait_ms:
+            _tell(told)
+        waiting = asyncio.get_running_loop().call_later(request.wait_ms / 1000, _tell, told)
+        try:
+            await self._runs.carry(run)
+        finally:
+            waiting.cancel()
+            _tell(told)
+
+    async def _start(self, run: Run, request: PredictRequest, *, is_another: bool) -> None:
+        """Stores a prediction; nothing of it is left where that can not be."""
         claim = _claim(run.row, request)
         is_known = PredictionStatus(run.row.status).is_terminal
         try:
@@ -258,12 +283,6 @@ class Predictor:
             if isinstance(error, BudgetExceededError):
                 await self._budgets.tell_of_refusal(error)
             raise
-        if is_known:
-            self._runs.tell(run)
-            return None
-        task = self._runs.start(run)
-        self._shadows.copy(run)
-        return task
 
     async def _earlier(self, viewer: Viewer, prediction_id: str, wait_ms: int) -> PredictionRow:
         """Returns the prediction that a key stands for, when it is terminal or the wait is over."""
@@ -356,3 +375,8 @@ def _check_bound(name: str, value: int, least: int, most: int) -> None:
         message = f"{name} is from {least} to {most}."
         constraint = f"minimum: {least}, maximum: {most}"
         raise InvalidInputError(message, path=("input", name), constraint=constraint, received=value)
+
+
+def _tell(told: asyncio.Future[None]) -> None:
+    if not told.done():
+        told.set_result(None)

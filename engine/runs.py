@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 FINISH_TRIES = 5
 NEWS_AFTER_MS = 250
 LISTEN_SECONDS = 60.0
+NOBODYS: dict[str, Any] = {"owner": None, "lease_until": None}
+"""Columns of what is terminal."""
 
 
 @dataclass(slots=True)
@@ -50,11 +52,12 @@ class Run:
     canceled: bool = False
     started: float = 0.0
     stream: TextStream | None = None
-    work: asyncio.Task[Outcome] | None = None
     reservation: Reservation | None = None
     is_budgeted: bool = True
     """Whether it may have reserved money; who takes one over does not know."""
-    task: asyncio.Task[None] | None = field(default=None, init=False)
+    task: asyncio.Task[Any] | None = field(default=None, init=False)
+    is_at_work: bool = field(default=False, init=False)
+    """Whether its task looks for the answer now, which is what a cancel stops."""
 
     def __post_init__(self) -> None:
         self.tries = Tries(self.asked.route, self.asked.served)
@@ -62,8 +65,8 @@ class Run:
     def cancel(self) -> None:
         """Stops the work; what was generated is kept."""
         self.canceled = True
-        if self.work is not None:
-            self.work.cancel()
+        if self.is_at_work and self.task is not None:
+            self.task.cancel()
 
 
 class Runs:
@@ -108,14 +111,22 @@ class Runs:
         """Fills the row of a prediction whose outcome is known before it is stored."""
         run.tries.leave()
         columns = outcome.columns(run.asked.served, run.accepted, now())
-        _apply(columns | {"owner": None, "lease_until": None}, run.row)
+        run.row = with_changes(run.row, columns | NOBODYS)
 
-    def start(self, run: Run) -> asyncio.Task[None]:
+    def start(self, run: Run) -> asyncio.Task[Any]:
         """Runs a stored prediction to its end; the task ends when its outcome is stored."""
         self._running[run.row.id] = run
         run.task = asyncio.create_task(self._traced(run), name=f"prediction {run.row.id}")
         run.task.add_done_callback(lambda _: self._ended(run))
         return run.task
+
+    async def carry(self, run: Run) -> None:
+        """Does the same in `run.task`, which stored it."""
+        self._running[run.row.id] = run
+        try:
+            await self._traced(run)
+        finally:
+            self._ended(run)
 
     async def finish(self, run: Run, outcome: Outcome) -> None:
         """Stores an outcome, if the prediction is still open and ours, and then tells of it.
@@ -124,12 +135,12 @@ class Runs:
         """
         columns = outcome.columns(run.tries.served, run.accepted, now())
         columns |= run.tries.columns() | {"attempts": run.row.attempts + run.tries.calls}
+        finished = with_changes(run.row, columns | NOBODYS)
         for tried in range(FINISH_TRIES):
             try:
                 async with self._database.write() as connection:
                     was_ours = await queries.finish(connection, run.row.id, self.owner, columns)
                     if was_ours:
-                        finished = with_changes(run.row, columns)
                         await ledger.record(connection, [finished])
                         if run.is_budgeted:
                             await self._budgets.settle(connection, finished.id, _cost(finished))
@@ -141,7 +152,7 @@ class Runs:
             log.error("prediction %s could not be finished; its lease will run out", run.row.id)
             return
         if was_ours:
-            _apply(columns | {"owner": None, "lease_until": None}, run.row)
+            run.row = finished
             self.tell(run)
 
     async def renew_leases(self) -> None:
@@ -202,30 +213,40 @@ class Runs:
         run.started = time.perf_counter()
         if generates(run.asked.served.version.spec.task):
             run.stream = TextStream(self._bus, run.row.id)
-        run.work = asyncio.create_task(self._answers.find(run.asked, run.tries, run.stream))
-        if run.canceled:
-            run.work.cancel()
         try:
-            await asyncio.wait([run.work], timeout=_seconds_left(run.row))
-        finally:
-            run.work.cancel()
-        if not run.work.done():
-            await asyncio.wait([run.work])
-        if run.work.cancelled() and not run.canceled:
-            await self._answers.was_late(run.tries)
-        try:
-            await self.finish(run, self._outcome(run))
+            outcome = self._stopped(run) if run.canceled else await self._outcome(run)
+            await self.finish(run, outcome)
         except Exception:
             log.exception("the outcome of prediction %s can not be stored", run.row.id)
             await self.finish(run, self._interrupted(run, PredictionStatus.FAILED, InternalError()))
 
-    def _outcome(self, run: Run) -> Outcome:
-        assert run.work is not None
-        if not run.work.cancelled():
-            return run.work.result()
-        if run.canceled:
-            return self._interrupted(run, PredictionStatus.CANCELED, None)
-        return self._interrupted(run, PredictionStatus.FAILED, DeadlineError())
+    async def _outcome(self, run: Run) -> Outcome:
+        """Finds the outcome in the time that there is, or what there is of it when it is stopped."""
+        run.is_at_work = True
+        try:
+            return await self._found_in_time(run)
+        except asyncio.CancelledError:
+            if not run.canceled:
+                raise
+            assert run.task is not None
+            run.task.uncancel()
+            return self._stopped(run)
+        finally:
+            run.is_at_work = False
+
+    async def _found_in_time(self, run: Run) -> Outcome:
+        deadline = asyncio.timeout(_seconds_left(run.row))
+        try:
+            async with deadline:
+                return await self._answers.find(run.asked, run.tries, run.stream)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            await self._answers.was_late(run.tries)
+            return self._interrupted(run, PredictionStatus.FAILED, DeadlineError())
+
+    def _stopped(self, run: Run) -> Outcome:
+        return self._interrupted(run, PredictionStatus.CANCELED, None)
 
     def _interrupted(self, run: Run, status: PredictionStatus, error: ProcessingError | None) -> Outcome:
         tries = run.tries
@@ -272,8 +293,3 @@ def _seconds_left(row: PredictionRow) -> float | None:
     if row.deadline_at is None:
         return None
     return max(0.0, (row.deadline_at - now()).total_seconds())
-
-
-def _apply(columns: dict[str, Any], row: PredictionRow) -> None:
-    for name, value in columns.items():
-        setattr(row, name, value)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
+
+from db.types import now
 
 FIRST_TIER = "internal"
 """The tier of the first project: whoever tries Foretell is not limited by anyone."""
@@ -36,8 +39,7 @@ class LimitScope(StrEnum):
     PROJECT = "PROJECT"
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(NamedTuple):
     """A rate limit as it stands: what is left of it, and when it will be whole again.
 
     `restored_per_second` is 0 for CONCURRENCY, which is given back by what ends.
@@ -48,7 +50,13 @@ class RateLimit:
     limit: int
     remaining: int
     restored_per_second: float
-    reset_at: datetime
+    reset_seconds: float
+    """In how many seconds it will be whole again, if nothing is asked of it until then."""
+
+    @property
+    def reset_at(self) -> datetime:
+        """When that will be."""
+        return now() + timedelta(seconds=self.reset_seconds)
 
 
 @dataclass(frozen=True, slots=True)

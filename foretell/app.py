@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from engine.values import Viewer
 from foretell import __version__, console, graphiql, http, logs, uploads
-from foretell.auth import authenticate, credential
+from foretell.auth import authenticate
 from foretell.context import RequestContext
 from foretell.direct import Direct
 from foretell.documents import persisted_documents
@@ -100,7 +100,8 @@ def _endpoint(app: FastAPI, settings: Settings) -> GraphQLEndpoint:
 
     async def who(headers: Mapping[str, str], address: str) -> Viewer | None:
         viewer = await authenticate(app.state.services.authenticator, headers, address)
-        logs.name_caller(credential(headers))
+        if viewer is not None:
+            logs.name_caller(viewer.credential)
         return viewer
 
     def revocation(viewer: Viewer) -> AbstractContextManager[asyncio.Event]:

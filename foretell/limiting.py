@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
-from db.types import now
 from engine.errors import RateLimitedError
 from engine.limits.base import MINUTE
 from engine.limits.service import Limits
@@ -42,11 +41,9 @@ def headers(standing: Sequence[RateLimit]) -> dict[str, str]:
     """Returns the headers that tell of some limits, none for none."""
     if not standing:
         return {}
-    at = now()
     policies = [_policy(each.scope, each.kind, each.limit) for each in standing]
     levels = [
-        f"{_name(each.scope, each.kind)};r={each.remaining};"
-        f"t={max(0, math.ceil((each.reset_at - at).total_seconds()))}"
+        f"{_name(each.scope, each.kind)};r={each.remaining};t={math.ceil(each.reset_seconds)}"
         for each in standing
     ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(levels)}

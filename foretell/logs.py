@@ -66,9 +66,9 @@ def configure(settings: Settings) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, level))
 
 
-def name_caller(credential: str | None) -> None:
+def name_caller(credential: str) -> None:
     """Lets what the current task logs from now on name the API key that asks, by its visible start."""
-    if credential is not None and credential.startswith(KEY_START):
+    if credential.startswith(KEY_START):
         name(key=credential[:PREFIX_LENGTH])
 
 

@@ -6,7 +6,7 @@ once takes no longer than a task.
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -33,17 +33,25 @@ class Loader(DataLoader[Key, Value]):
         fetch: Callable[[list[Key]], Coroutine[Any, Any, list[Value]]],
         at_once: Callable[[list[Key]], list[Value] | None] | None = None,
     ) -> None:
-        super().__init__(fetch)
+        # as `DataLoader` does it, without its look into the code of `fetch`, which takes longer than a load
+        self.loop = get_running_loop()
+        self.batch_load_fn = fetch
+        self._cache = {}
+        self._queue: list[Asked] = []
         self._at_once = at_once
+
+    @staticmethod
+    def get_cache_key(key: Key) -> Key:
+        """Returns what a value is kept by."""
+        return key
 
     def load(self, key: Key) -> Future[Value]:
         """Returns a future of a value. Whoever waits for the same shares it."""
         found = self._cache.get(key)
-        if found is not None:
-            if not found.cancelled():
-                return found
-            self.clear(key)
-        return super().load(key)
+        if found is None or found.cancelled():
+            found = self._cache[key] = self.loop.create_future()
+            self.do_resolve_reject(key, found)
+        return found
 
     def do_resolve_reject(self, key: Key, future: Future[Value]) -> None:
         """Puts a key among those that are fetched next."""

@@ -152,6 +152,7 @@ class Loaders:
         self._project_id = project_id
         self._seen = seen
         self._catalog = catalog
+        self._whole: list[PredictionRow] = []
 
     def __getattr__(self, name: str) -> Any:
         """Makes a loader, or what one needs, at its first use: an operation needs few of them."""
@@ -160,14 +161,16 @@ class Loaders:
             raise AttributeError(name)
         loader = make(self)
         setattr(self, name, loader)
+        if name in _OF_WHOLE:
+            for row in self._whole:
+                loader.prime(row.id, _OF_WHOLE[name](row))
         return loader
 
     def prime_prediction(self, row: PredictionRow) -> None:
         """Tells the loaders a whole row that was just made, so that nothing of it is read again."""
-        self.prediction.prime(row.id, row)
-        self.input.prime(row.id, row.input)
-        self.output.prime(row.id, row.output)
-        self.explanation.prime(row.id, row.explanation)
+        self._whole.append(row)
+        for name in _OF_WHOLE.keys() & vars(self).keys():  # the others hear of it when they are made
+            getattr(self, name).prime(row.id, _OF_WHOLE[name](row))
 
     def _in_project(
         self,
@@ -350,6 +353,14 @@ async def _alike(
 ) -> list[Value]:
     return await grouped(asked, lambda key: key.split(), fetch)
 
+
+_OF_WHOLE: Mapping[str, Callable[[PredictionRow], Any]] = {
+    "prediction": lambda row: row,
+    "input": attrgetter("input"),
+    "output": attrgetter("output"),
+    "explanation": attrgetter("explanation"),
+}
+"""What the loaders of predictions find in a row that is whole."""
 
 _MAKERS: Mapping[str, Callable[[Loaders], Any]] = {
     "registry": lambda loaders: Registry(loaders._catalog, loaders._project_id, loaders._seen),

@@ -17,14 +17,13 @@ from graphql import GraphQLError, GraphQLInputObjectType, GraphQLSchema, Operati
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.execution import ExecutionContext
-from strawberry.types.graphql import OperationType
 
 from engine.errors import ForetellError
 from schema.cost import CostRules
 from schema.documents import DOCUMENTS
 from schema.inputs import count_values
 from schema.limits import DocumentLimits
-from schema.prepared import Prepared, refusal
+from schema.prepared import Prepared, kind_of, refusal
 
 Throttle = Callable[[float], Awaitable[Mapping[str, object] | None]]
 """Charges an operation's cost and returns `{limit, remaining, restoreRatePerSecond, resetAt}`.
@@ -54,9 +53,10 @@ _cost_rules: WeakKeyDictionary[GraphQLSchema, CostRules] = WeakKeyDictionary()
 
 def cost_rules(schema: GraphQLSchema) -> CostRules:
     """Return the costs of a schema's fields, which are read once per schema."""
-    if schema not in _cost_rules:
-        _cost_rules[schema] = CostRules(schema)
-    return _cost_rules[schema]
+    found = _cost_rules.get(schema)
+    if found is None:
+        found = _cost_rules[schema] = CostRules(schema)
+    return found
 
 
 class Admission(SchemaExtension):
@@ -84,10 +84,7 @@ class Admission(SchemaExtension):
         if isinstance(judged, list):
             return await refuse(judged, context)
         execution.extensions_results["cost"] = told = judged.told(context.limits)
-        if (
-            judged.cost <= context.limits.cost
-            and OperationType(judged.node.operation.value) not in execution.allowed_operations
-        ):
+        if judged.cost <= context.limits.cost and kind_of(judged.node) not in execution.allowed_operations:
             return []
         return await charge(judged, context, told)
 

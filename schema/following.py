@@ -18,6 +18,7 @@ from strawberry.types.graphql import OperationType
 from executor import CompiledSchema
 from schema.documents import DOCUMENTS
 from schema.extensions import OperationContext, charge, judge
+from schema.prepared import kind_of
 
 Results = AsyncGenerator[ExecutionResult, None]
 
@@ -38,10 +39,7 @@ async def follow_compiled(
         return None
     schema = compiled.schema
     judged = judge(document, schema._schema, context.limits, name, variables)
-    if (
-        isinstance(judged, list)
-        or OperationType(judged.node.operation.value) is not OperationType.SUBSCRIPTION
-    ):
+    if isinstance(judged, list) or kind_of(judged.node) is not OperationType.SUBSCRIPTION:
         return None
     told = judged.told(context.limits)
     errors = await charge(judged, context, told)

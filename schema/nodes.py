@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Awaitable, Callable
 from functools import cache, lru_cache, partial
@@ -151,8 +150,8 @@ def parse_id(value: str) -> tuple[str, str]:
         InvalidInputError: this is no id of ours.
     """
     try:
-        padded = value + "=" * (-len(value) % 4)
-        type_name, _, row_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii").partition(":")
+        decoded = binascii.a2b_base64(value + "=" * (-len(value) % 4), strict_mode=True)
+        type_name, _, row_id = decoded.decode("ascii").partition(":")
     except (ValueError, binascii.Error):
         type_name, row_id = "", ""
     if not type_name.isalnum() or len(row_id) != 32 or not row_id.isalnum():

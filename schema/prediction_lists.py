@@ -162,8 +162,8 @@ async def predictions_of(
 
 
 def _wanted(filter: PredictionFilterInput | None, sorting: PredictionOrderInput) -> PredictionFilter:
-    wanted = filter.value() if filter else PredictionFilter()
-    return replace(wanted, finished=sorting.field is PredictionOrderField.FINISHED_AT)
+    finished = sorting.field is PredictionOrderField.FINISHED_AT
+    return replace(filter.value(), finished=finished) if filter else PredictionFilter(finished=finished)
 
 
 def _connection(page: Any, count: Any) -> Connection[Prediction]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from db.tables import PredictionRow
+from engine.ids import global_ids
 from engine.money import from_nanos
 from schema.access import NEVER_NULL_ALONE, Info, derived, field
 from schema.directives import Cost
@@ -19,7 +20,7 @@ from schema.enums import (
 )
 from schema.explanations import Explanation
 from schema.money import Money
-from schema.nodes import Node, found_as, global_id, node_type, read_from_row, shaped, times, with_row
+from schema.nodes import Node, found_as, node_type, read_from_row, shaped, times, with_row
 from schema.pages import CONNECTION, After, Before, Connection, First, Last
 from schema.prediction_data import PredictionInputData, PredictionOutput, shape_input, shape_output
 from schema.registered import registered
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 LARGE = Cost(weight="2")
 
 STATUSES = by_value(PredictionStatus)
+GLOBAL_ID = global_ids("Prediction")
 
 
 USED = (
@@ -93,7 +95,7 @@ class PredictionLatency:
 
 @read_from_row(
     **times("created_at", "started_at", "finished_at"),
-    id=lambda self: global_id("Prediction", self.row.id),
+    id=lambda self: GLOBAL_ID(self.row.id),
     status=lambda self: STATUSES[self.row.status],
     index=("item_index", lambda self: self.row.item_index),
 )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -17,6 +16,7 @@ from graphql import (
     validate,
 )
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.types.graphql import OperationType
 
 from schema.cost import CostRules, Reckoning, extent, reckon, slicing_variables
 from schema.inputs import TypedVariable, typed_variables
@@ -30,6 +30,14 @@ CACHED_COSTS = 64
 """How many costs of one document are kept, by the extents of its slicing variables."""
 MAX_ERRORS = 25
 """How many mistakes validation finds before it gives up; nobody reads more."""
+
+
+_KINDS = {kind.value: kind for kind in OperationType}
+
+
+def kind_of(operation: OperationDefinitionNode) -> OperationType:
+    """Return the type of an operation, as Strawberry calls it."""
+    return _KINDS[operation.operation.value]
 
 
 def refusal(text: str, code: str, operation: OperationDefinitionNode | None = None) -> GraphQLError:
@@ -58,9 +66,10 @@ class Prepared:
     circular: bool
     """Whether a fragment spreads itself, however indirectly; then nothing else about it is looked at."""
     operations: Mapping[str, OperationDefinitionNode]
-    _verdicts: dict[tuple[int, DocumentLimits], list[GraphQLError]] = field(default_factory=dict)
+    _judged: tuple[GraphQLSchema, DocumentLimits, list[GraphQLError]] | None = None
+    """The last verdict, and what it was made for: a process has one schema and one set of limits."""
     _prepared: dict[tuple[int, str], PreparedOperation] = field(default_factory=dict)
-    _costs: LRUCache[tuple[object, ...], Reckoning] = field(default_factory=lambda: LRUCache(CACHED_COSTS))
+    _costs: dict[tuple[object, ...], Reckoning] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation to run; None when the name is unknown, or left out where there are several."""
@@ -73,11 +82,11 @@ class Prepared:
 
         The errors are shared between requests: do not change them.
         """
-        key = (id(schema), limits)
-        found = self._verdicts.get(key)
-        if found is None:
-            found = self._verdicts[key] = self.oversize(limits) or self._validate(schema, limits)
-        return found
+        judged = self._judged
+        if judged is None or judged[0] is not schema or judged[1] is not limits:
+            judged = schema, limits, self.oversize(limits) or self._validate(schema, limits)
+            self._judged = judged
+        return judged[2]
 
     def oversize(self, limits: DocumentLimits) -> list[GraphQLError]:
         """Return what is too large about the operations, and introspection where it is off.
@@ -126,5 +135,7 @@ class Prepared:
         key = (id(rules), id(operation), page, *extents)
         found = self._costs.get(key)
         if found is None:
+            if len(self._costs) >= CACHED_COSTS:
+                self._costs.clear()
             found = self._costs[key] = reckon(rules, self.document, operation.node, variables, page)
         return found

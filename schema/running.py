@@ -20,6 +20,7 @@ from strawberry.types.graphql import OperationType
 from executor import CompiledSchema, Prepared
 from schema.documents import DOCUMENTS
 from schema.extensions import Admission, OperationContext, charge, judge
+from schema.prepared import kind_of
 
 
 def compiled_of(schema: Schema) -> CompiledSchema | None:
@@ -44,7 +45,7 @@ async def run_compiled(
     except GraphQLSyntaxError:
         return None
     judged = judge(document, compiled.schema._schema, context.limits, name, variables)
-    if isinstance(judged, list) or OperationType(judged.node.operation.value) not in allowed:
+    if isinstance(judged, list) or kind_of(judged.node) not in allowed:
         return None
     prepared = compiled.prepare(document.document, name, variables)
     if isinstance(prepared, str):

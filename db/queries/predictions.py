@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -51,6 +52,7 @@ Columns = frozenset[str] | None
 
 EVERYTHING = PredictionFilter()
 COLUMNS = tuple(str(column.key) for column in predictions.columns)
+VALUES = attrgetter(*COLUMNS)
 ADD = PreparedWrite(insert(predictions), COLUMNS)
 
 IN_PROJECT = predictions.c.project_id == bindparam("project_id")
@@ -79,6 +81,7 @@ PARENTS: Mapping[str, tuple[Column[Any], Column[Any]]] = {
 }
 
 
+@cache
 def order(name: str, *, descending: bool, of_job: bool = False) -> Order:
     """Returns the order of predictions by CREATED_AT, FINISHED_AT (the finished ones) or INDEX (a job's)."""
     return Order(name, (JOB_ORDERS if of_job else ORDERS)[name], descending)
@@ -86,7 +89,7 @@ def order(name: str, *, descending: bool, of_job: bool = False) -> Order:
 
 async def add(connection: AsyncConnection, row: PredictionRow) -> None:
     """Stores a prediction that was accepted."""
-    await ADD.run(connection, {name: getattr(row, name) for name in COLUMNS})
+    await ADD.run(connection, dict(zip(COLUMNS, VALUES(row), strict=True)))
 
 
 async def by_id(connection: AsyncConnection, project_id: str, ids: Sequence[str]) -> Sequence[PredictionRow]:

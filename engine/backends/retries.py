@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from engine.backends.failures import StalledError
 from engine.errors import ProcessingError
@@ -12,6 +13,8 @@ from engine.errors import ProcessingError
 MAX_CALLS = 3
 FIRST_PAUSE_SECONDS = 0.25
 MAX_PAUSE_SECONDS = 10.0
+
+Answer = TypeVar("Answer")
 
 
 class RetryBudget:
@@ -40,16 +43,23 @@ class RetryBudget:
         return True
 
 
-def retrying(budget: RetryBudget) -> AsyncRetrying:
-    """Returns what runs one call up to three times, for as long as the budget lasts."""
+async def retried(budget: RetryBudget, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Returns what a call answers that is made up to three times, for as long as the budget lasts.
+
+    Raises:
+        Exception: what the last one raised.
+    """
     budget.call()
-
-    def is_over(state: RetryCallState) -> bool:
-        return stop_after_attempt(MAX_CALLS)(state) or not budget.retry()
-
-    return AsyncRetrying(
-        retry=retry_if_exception(is_worth_retrying), stop=is_over, wait=pause_seconds, reraise=True
-    )
+    attempt = 1
+    while True:
+        try:
+            return await call()
+        except Exception as error:
+            if attempt == MAX_CALLS or not is_worth_retrying(error) or not budget.retry():
+                raise
+            pause = pause_seconds(error, attempt)
+        await asyncio.sleep(pause)
+        attempt += 1
 
 
 def is_worth_retrying(error: BaseException) -> bool:
@@ -63,9 +73,8 @@ def is_worth_retrying(error: BaseException) -> bool:
     return error.retryable and (error.retry_after_seconds or 0) <= MAX_PAUSE_SECONDS
 
 
-def pause_seconds(state: RetryCallState) -> float:
+def pause_seconds(error: Exception, attempt: int) -> float:
     """Returns the wait before the next attempt: as long as the server asks, else twice the last, jittered."""
-    error = state.outcome.exception() if state.outcome else None
     if isinstance(error, ProcessingError) and error.retry_after_seconds is not None:
         return error.retry_after_seconds * random.uniform(1.0, 1.1)  # noqa: S311
-    return FIRST_PAUSE_SECONDS * 2.0 ** (state.attempt_number - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+    return FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311

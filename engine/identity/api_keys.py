@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
+from typing import NamedTuple
+
+from cachetools import LRUCache
 
 from db.queries import keys as queries
 from db.session import Database
@@ -14,12 +16,27 @@ from engine.key_secrets import NO_HASH, SECRET_LENGTH, START, hash_of, is_well_f
 from engine.keys import why_dead
 from engine.values import Scope, Viewer
 
+REMEMBERED = 10_000
+"""Viewers at most: some megabytes."""
+
+
+class _Known(NamedTuple):
+    """What a secret was found to be the last time."""
+
+    row: ApiKeyRow
+    expires_at: datetime | None
+    viewer: Viewer
+
 
 class ApiKeys:
-    """Recognises the secrets of keys, those of before a rotation too."""
+    """Recognises the secrets of keys, those of before a rotation too.
+
+    The database is asked every time; what its row means is found out again when the row has changed.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: LRUCache[bytes, _Known] = LRUCache(REMEMBERED)
 
     async def viewer(self, secret: str, digest: bytes | None = None) -> Viewer:
         """Returns who a secret belongs to; `digest` is its hash, for those who know it.
@@ -28,23 +45,19 @@ class ApiKeys:
             UnknownCredentialError: it is no key of ours.
             UnauthenticatedError: it was revoked, or has expired.
         """
-        if not is_well_formed(secret):
+        digest = digest or hash_of(secret)
+        known = self._known.get(digest)
+        if known is None and not is_well_formed(secret):
             raise UnknownCredentialError(_why_no_key(secret))
         row, expires_at, stored = await self._find(prefix_of(secret))
-        genuine = matches(digest or hash_of(secret), stored)
+        genuine = matches(digest, stored)
         if row is None or not genuine:
             raise UnknownCredentialError("There is no such API key.")
         if (reason := why_dead(row, now(), expires_at)) is not None:
             raise UnauthenticatedError(reason)
-        return Viewer(
-            row.project_id,
-            row.id,
-            row.name,
-            _scopes(tuple(row.scopes)),
-            expires_at,
-            models=None if row.models is None else frozenset(row.models),
-            credential=prefix_of(secret),
-        )
+        if known is None or known.row != row or known.expires_at != expires_at:
+            known = self._known[digest] = _Known(row, expires_at, _viewer(row, expires_at, secret))
+        return known.viewer
 
     async def _find(self, prefix: str) -> tuple[ApiKeyRow | None, datetime | None, bytes]:
         """Returns the key that has or had a secret of this start, until when it works, and its hash."""
@@ -63,9 +76,16 @@ class ApiKeys:
         return row, ends, retired.secret_hash
 
 
-@lru_cache(maxsize=256)
-def _scopes(names: tuple[str, ...]) -> frozenset[Scope]:
-    return frozenset(map(Scope, names))
+def _viewer(row: ApiKeyRow, expires_at: datetime | None, secret: str) -> Viewer:
+    return Viewer(
+        row.project_id,
+        row.id,
+        row.name,
+        frozenset(map(Scope, row.scopes)),
+        expires_at,
+        models=None if row.models is None else frozenset(row.models),
+        credential=prefix_of(secret),
+    )
 
 
 def _why_no_key(secret: str) -> str:

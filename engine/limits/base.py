@@ -8,8 +8,8 @@ limits concurrency has places instead, which are held until they are given back,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from engine.standing import LimitScope, RateLimitKind
 
@@ -36,20 +36,18 @@ class Limit:
     kind: RateLimitKind
     scope: LimitScope
     capacity: int
+    has_places: bool = field(init=False)
+    """Whether it is held and given back, rather than used up and refilled."""
+    restored_per_second: float = field(init=False)
+    """How fast it is refilled; 0 for places."""
 
-    @property
-    def has_places(self) -> bool:
-        """Whether it is held and given back, rather than used up and refilled."""
-        return self.kind is RateLimitKind.CONCURRENCY
-
-    @property
-    def restored_per_second(self) -> float:
-        """How fast it is refilled; 0 for places."""
-        return 0.0 if self.has_places else self.capacity / MINUTE
+    def __post_init__(self) -> None:
+        has_places = self.kind is RateLimitKind.CONCURRENCY
+        object.__setattr__(self, "has_places", has_places)
+        object.__setattr__(self, "restored_per_second", 0.0 if has_places else self.capacity / MINUTE)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """How much somebody wants of a limit; 0 only looks, less than 0 gives back."""
 
     limit: Limit
@@ -68,8 +66,7 @@ class Problem:
     refuses: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What came of some demands: whether they were met, what is left of each limit, and who knows of it."""
 
     demands: Sequence[Demand]

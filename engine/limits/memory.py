@@ -97,9 +97,7 @@ class MemoryBuckets:
 
 def _first_refused(demands: Sequence[Demand], left: Sequence[float]) -> int | None:
     """Returns the first demand that is for more than is left; None where all can be met."""
-    too_much = (
-        place
-        for place, (demand, has) in enumerate(zip(demands, left, strict=True))
-        if demand.amount > 0 and has < demand.amount
-    )
-    return next(too_much, None)
+    for place, (demand, has) in enumerate(zip(demands, left, strict=True)):
+        if 0 < demand.amount > has:
+            return place
+    return None

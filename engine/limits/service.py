@@ -7,9 +7,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from db.types import now
 from engine.errors import RateLimitedError
 from engine.limits.base import Buckets, BucketsAwayError, Demand, Limit, Payer, Problem, Taken
 from engine.limits.memory import LEASE_SECONDS
@@ -156,23 +154,19 @@ class Limits:
 
 
 def _standing(taken: Taken) -> list[RateLimit]:
-    at = now()
-    pairs = zip(taken.demands, taken.left, strict=True)
-    return [_rate_limit(demand.limit, left, at) for demand, left in pairs]
+    return [_rate_limit(demand.limit, left) for demand, left in zip(taken.demands, taken.left, strict=True)]
 
 
-def _rate_limit(limit: Limit, left: float, at: datetime) -> RateLimit:
+def _rate_limit(limit: Limit, left: float) -> RateLimit:
     rate = limit.restored_per_second
     seconds = (limit.capacity - left) / rate if rate else 0.0
-    remaining = max(0, math.floor(left))
-    reset_at = at + timedelta(seconds=seconds)
-    return RateLimit(limit.kind, limit.scope, limit.capacity, remaining, rate, reset_at)
+    return RateLimit(limit.kind, limit.scope, limit.capacity, max(0, math.floor(left)), rate, seconds)
 
 
 def _refusal(demand: Demand, left: float) -> RateLimitedError:
     limit = demand.limit
     who = "This key" if limit.scope is LimitScope.KEY else "This project"
-    standing = _rate_limit(limit, left, now())
+    standing = _rate_limit(limit, left)
     allowed = ALLOWED[limit.kind].format(limit.capacity)
     if demand.amount > limit.capacity:
         message = f"{who} may {allowed}, and this asks for {demand.amount}: ask for less."

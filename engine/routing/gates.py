@@ -183,7 +183,9 @@ class Gates:
 
     def _gate(self, served: Served) -> Gate:
         spec = served.version.spec
-        gate = self._gates.setdefault(spec.id, Gate())
+        gate = self._gates.get(spec.id)
+        if gate is None:
+            gate = self._gates[spec.id] = Gate()
         usual = self._threads if self._computes_here(served.backend) else USUAL_CONCURRENCY
         slots = spec.config.get("maxConcurrency")
         if slots != gate.slots:

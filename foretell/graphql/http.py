@@ -9,7 +9,7 @@ application/graphql-response+json can only trust a 200, so it gets one for a req
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
@@ -69,8 +69,12 @@ WELL_FORMED = frozenset(
 
 QUERIES = (OperationType.QUERY,)
 
-UNCACHED = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, X-API-Key"}
+UNCACHED = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Authorization, X-API-Key"))
 """No cache shares an answer between callers."""
+CONTENT_TYPES = {
+    media_type: (b"content-type", f"{media_type}; charset=utf-8".encode())
+    for media_type in (GRAPHQL_RESPONSE, JSON)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +181,16 @@ def answer(
     media_type: str = GRAPHQL_RESPONSE,
 ) -> Response:
     """Return a response that no cache shares between callers."""
-    told = {**UNCACHED, **(headers or {}), "Content-Type": f"{media_type}; charset=utf-8"}
-    return Encoded(encode(shown, ours), status, told)
+    told = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    return Encoded(encode(shown, ours), status, [*UNCACHED, *told, CONTENT_TYPES[media_type]])
 
 
 class Encoded(Response):
-    """A response whose body is bytes already, and whose headers are complete."""
+    """A response whose body is bytes already, and whose headers, but for its length, are complete."""
 
-    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.body, self.status_code, self.background = body, status, None
-        self.raw_headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
-        ]
-        self.raw_headers.append((b"content-length", str(len(body)).encode()))
+        self.raw_headers = [*headers, (b"content-length", str(len(body)).encode())]
 
 
 def cacheable(request: Incoming, response: Response) -> Response:

@@ -26,7 +26,7 @@ from schema.errors import MASKED, present
 from schema.extensions import prepared_document
 from schema.following import follow_compiled
 from schema.limits import DocumentLimits
-from schema.prepared import Prepared
+from schema.prepared import Prepared, kind_of
 from schema.running import compiled_of, run_compiled
 from schema.sharing import SharedData
 
@@ -86,7 +86,7 @@ class Operations:
     def kind(self, text: str, request: OperationRequest, limits: DocumentLimits) -> OperationType | None:
         """Return the type of the operation; None when the document can not be read or does not tell."""
         operation = _operation(_prepared(text, limits), request.operation_name)
-        return OperationType(operation.operation.value) if operation else None
+        return kind_of(operation) if operation else None
 
     def require_viewer(
         self, text: str, request: OperationRequest, viewer: Viewer | None, limits: DocumentLimits

@@ -28,6 +28,8 @@ def require_origin(headers: Mapping[str, str], allowed: Collection[str]) -> None
 
 def require_clean_url(parameters: Mapping[str, str]) -> None:
     """Return when a URL holds no credential: URLs end up in logs and histories. Raises Refused (400)."""
+    if not parameters:
+        return
     found = {name.lower() for name in parameters} & CREDENTIALS
     if found or any(value.startswith("fk_") for value in parameters.values()):
         message = (

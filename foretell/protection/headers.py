@@ -28,5 +28,6 @@ class SecureHeaders:
     def add(self, start: Message) -> None:
         """Adds the headers that an answer lacks, as it starts."""
         headers = list(start.get("headers", ()))
-        there = {name for name, _ in headers}
-        start["headers"] = [*headers, *(each for each in self._headers if each[0] not in there)]
+        there = dict(headers)
+        headers += [each for each in self._headers if each[0] not in there]
+        start["headers"] = headers

@@ -7,17 +7,20 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tests.services import free_port, missing
 
 START_SECONDS = 90.0
+CAN_NOT = (OSError, RedisError, asyncpg.PostgresError)
 
 
 class OwnServer:
@@ -36,12 +39,26 @@ class OwnServer:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdout=log, stderr=log, user=self._user
             )
-        async with asyncio.timeout(START_SECONDS):
-            while not await self.answers():  # noqa: ASYNC110 - it is another process
-                await asyncio.sleep(0.05)
+        said = "it was not asked in time"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                while self._process.returncode is None:
+                    try:
+                        await self.greet()
+                    except CAN_NOT as error:
+                        said = repr(error)
+                        await asyncio.sleep(0.05)
+                    else:
+                        return
+        code, logged = self._process.returncode, self._log.read_text(errors="replace")[-4000:]
+        pytest.fail(f"{self._log.stem} does not answer: {said}; exit code: {code}; log:\n{logged}")
 
-    async def answers(self) -> bool:
-        """Tells whether it can be used."""
+    async def greet(self) -> None:
+        """Returns once it can be used.
+
+        Raises:
+            OSError, RedisError, asyncpg.PostgresError: it can not, now.
+        """
         raise NotImplementedError
 
     async def kill(self) -> None:
@@ -62,11 +79,16 @@ class OwnServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    async def close(self) -> None:
-        """Ends it for good."""
-        if self._process is not None and self._process.returncode is None:
-            self.thaw()
-            await self.kill()
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Runs it for as long as the context lasts, unless it is ended before."""
+        try:
+            await self.start()
+            yield
+        finally:
+            if self._process is not None and self._process.returncode is None:
+                self.thaw()
+                await self.kill()
 
     async def _end(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -77,20 +99,21 @@ class OwnServer:
 class OwnRedis(OwnServer):
     """A Redis that writes all it is told to a file."""
 
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("redis-server") or missing("there is no redis-server")
+        port = free_port()
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+        super().__init__([program, *options, "--appendonly", "yes"], port, folder)
+
     @property
     def url(self) -> str:
         """Where it is."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    async def answers(self) -> bool:
+    async def greet(self) -> None:
         """See `OwnServer`."""
-        client = Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=1)
-        try:
-            return bool(await client.ping())
-        except (RedisError, OSError):
-            return False
-        finally:
-            await client.aclose()
+        async with Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=1) as client:
+            await client.ping()
 
 
 class OwnPostgres(OwnServer):
@@ -105,80 +128,49 @@ class OwnPostgres(OwnServer):
         """Crashes it with all its processes: those of a killed postmaster would keep its memory."""
         await self._end(signal.SIGQUIT)
 
-    async def answers(self) -> bool:
+    async def greet(self) -> None:
         """See `OwnServer`."""
-        try:
-            connection = await asyncpg.connect(self.url.replace("+asyncpg", ""), timeout=2)
-        except (OSError, asyncpg.PostgresError, TimeoutError):
-            return False
+        connection = await asyncpg.connect(self.url.replace("+asyncpg", ""), timeout=2)
         await connection.close()
-        return True
 
 
 @asynccontextmanager
 async def own_redis(folder: Path) -> AsyncIterator[OwnRedis]:
     """Runs a Redis on a free port for as long as the context lasts."""
-    program = shutil.which("redis-server") or missing("there is no redis-server")
-    port = free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    redis = OwnRedis([program, *options, "--appendonly", "yes"], port, folder)
-    try:
-        await redis.start()
+    redis = OwnRedis(folder)
+    async with redis.running():
         yield redis
-    finally:
-        await redis.close()
 
 
 @asynccontextmanager
 async def own_postgres(folder: Path) -> AsyncIterator[OwnPostgres]:
-    """Makes a PostgreSQL cluster, and runs it on a free port for as long as the context lasts."""
+    """Makes a PostgreSQL cluster that logs to a folder, and runs it for as long as the context lasts."""
     user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-    programs, data = _programs(), _directory(folder, user)
-    made = await asyncio.create_subprocess_exec(
-        *(
-            str(programs / "initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-sync",
-        ),
-        stdout=asyncio.subprocess.DEVNULL,
-        user=user,
-    )
-    assert await made.wait() == 0
-    port = free_port()
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(data), "fsync": "off"}
-    command = [str(programs / "postgres"), "-D", str(data), "-p", str(port)]
-    for name, value in options.items():
-        command += ["-c", f"{name}={value}"]
-    postgres = OwnPostgres(command, port, folder, user)
-    try:
-        await postgres.start()
-        yield postgres
-    finally:
-        await postgres.close()
+    programs, port = _programs(), free_port()
+    # Not in the folder: each run of pytest that begins closes the folders of all runs to other users.
+    with tempfile.TemporaryDirectory(prefix="foretell-postgres-") as data:
+        if user is not None:
+            shutil.chown(data, user)
+        made = await asyncio.create_subprocess_exec(
+            *(str(programs / "initdb"), "-D", data, "-U", "postgres"),
+            *("-A", "trust", "-E", "UTF8", "--no-sync"),
+            stdout=asyncio.subprocess.DEVNULL,
+            user=user,
+        )
+        assert await made.wait() == 0
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": data, "fsync": "off"}
+        command = [str(programs / "postgres"), "-D", data, "-p", str(port)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        postgres = OwnPostgres(command, port, folder, user)
+        async with postgres.running():
+            yield postgres
 
 
 def _programs() -> Path:
     """Where PostgreSQL is installed: Debian keeps it out of the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return found[-1].parent if found else Path(shutil.which("initdb") or missing("no initdb")).parent
-
-
-def _directory(folder: Path, user: str | None) -> Path:
-    """An empty directory that a user owns and can reach."""
-    data = folder / "postgres"
-    data.mkdir()
-    if user is not None:
-        shutil.chown(data, user)
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
-    return data
 
 
 class Wire:

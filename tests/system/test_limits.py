@@ -14,7 +14,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.own_redis import OwnRedis
+from tests.faults.servers import OwnRedis, own_redis
 from tests.services import free_port, new_postgres_database
 from tests.system.processes import Server, serving
 
@@ -61,9 +61,8 @@ def bucket(redis: OwnRedis) -> tuple[float, float]:
 
 @pytest.mark.postgres
 async def test_two_hundred_clients_of_two_processes_get_exactly_what_there_is(tmp_path: Path) -> None:
-    redis = OwnRedis(tmp_path)
     async with AsyncExitStack() as stack:
-        stack.enter_context(redis.running())
+        redis = await stack.enter_async_context(own_redis(tmp_path))
         database = stack.enter_context(new_postgres_database())
         settings = environment(redis, LIMIT, FORETELL_DATABASE_URL=database)
         first = await stack.enter_async_context(serving(free_port(), settings))
@@ -93,7 +92,7 @@ async def test_an_outage_of_redis_under_load_is_bridged_or_refused_and_heals(
     more = {"FORETELL_DATABASE_URL": database, "FORETELL_LIMITS_ON_REDIS_FAILURE": policy}
     statuses: list[int] = []
     async with AsyncExitStack() as stack:
-        with redis.running():
+        async with redis.running():
             server = await stack.enter_async_context(serving(free_port(), environment(redis, 10**6, **more)))
             client = await stack.enter_async_context(client_of(server))
             load = [asyncio.create_task(_keep_asking(client, statuses)) for _ in range(8)]
@@ -101,7 +100,7 @@ async def test_an_outage_of_redis_under_load_is_bridged_or_refused_and_heals(
                 await asyncio.sleep(0.01)
         unshared = await _ready(client, until="Redis does not answer")
         without = [await ask(client) for _ in range(5)]
-        with redis.running():
+        async with redis.running():
             shared = await _ready(client, until="ok")
             while await ask(client) != 200:  # noqa: ASYNC110 - the probe turns twice a second
                 await asyncio.sleep(0.05)

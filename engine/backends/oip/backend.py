@@ -16,7 +16,7 @@ from engine.backends.oip.config import OpenInferenceConfig, Protocol
 from engine.backends.oip.http import HttpTransport
 from engine.backends.oip.tensors import Tensor
 from engine.backends.oip.transport import Described, Transport
-from engine.backends.retries import RetryBudget, retrying
+from engine.backends.retries import RetryBudget, retried
 from engine.backends.servers import read_key
 from engine.backends.tensors import decode_tensor, encode_tensor
 from engine.errors import ModelError
@@ -135,7 +135,7 @@ class OpenInferenceBackend:
 
         try:
             async with asyncio.timeout(opened.config.timeouts.total):
-                return await retrying(self._budget)(attempt)
+                return await retried(self._budget, attempt)
         except TimeoutError as error:
             raise StalledError from error
 

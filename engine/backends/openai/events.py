@@ -49,7 +49,11 @@ class Events:
             APIError: of the client; it is an error.
             UnreadableError: it holds no JSON.
         """
-        found = _json(self._unread.popleft())
+        data = self._unread.popleft()
+        try:
+            found = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            found = _lenient_json(data)
         if isinstance(found, dict) and found.get("error"):
             raise openai.APIError("An error came.", self._response.request, body=found["error"])
         return found
@@ -104,11 +108,8 @@ class Events:
             raise UnreadableError
 
 
-def _json(data: bytes) -> Any:
+def _lenient_json(data: bytes) -> Any:
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        try:
-            return json.loads(data)  # takes half of a surrogate pair, whose other half comes next
-        except (ValueError, RecursionError) as error:
-            raise UnreadableError from error
+        return json.loads(data)  # takes half of a surrogate pair, whose other half comes next
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError from error

@@ -50,23 +50,35 @@ class Reply:
     Attributes:
         finish_reason: why the text ended; None while it has not.
         usage: what the server says it used; None while it has said nothing.
-        logprob: that of the last piece, where it is a single token and the server tells it.
+        logprob: that of the last piece, where pieces are told `singly` (else all that has come is one), it
+            is a single token and the server tells it.
     """
 
-    def __init__(self, stream: Stream, timeouts: Timeouts, deadline: float, translate: Translator) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        timeouts: Timeouts,
+        deadline: float,
+        translate: Translator,
+        *,
+        singly: bool = False,
+    ) -> None:
         self._stream = stream
         self._timeouts = timeouts
         self._deadline = deadline
         self._translate = translate
         self._first: str | None = None
+        self._singly = singly
+        self._failure: ProcessingError | None = None
         self._half = ""
+        self._was_half = False
         self._characters = 0
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.logprob: float | None = None
 
     async def begin(self) -> None:
-        """Waits for the first piece of text, or for the end of an answer without any, as long as it takes.
+        """Waits for the first text, or for the end of an answer without any, as long as it takes.
 
         Raises:
             ProcessingError: the answer broke off before.
@@ -74,7 +86,7 @@ class Reply:
         self._first = await self._read()
 
     async def next(self) -> str | None:
-        """Returns the next piece of text, or None at the end of an answer that is complete.
+        """Returns the text that comes next, or None at the end of an answer that is complete.
 
         Raises:
             StalledError: it did not come in time.
@@ -95,11 +107,21 @@ class Reply:
         await self._stream.aclose()
 
     def _read_at_once(self) -> str | None:
-        """Returns the next piece of text if it is there already."""
-        while self.finish_reason is None and self._stream:
-            if piece := self._take(self._chunk()):
-                return piece
-        return None
+        """Returns the text that is there already: all of it, or a piece where each is told by itself."""
+        if self._failure is not None:
+            raise self._failure
+        pieces: list[str] = []
+        try:
+            while self.finish_reason is None and self._stream:
+                if piece := self._take(self._chunk()):
+                    pieces.append(piece)
+                    if self._singly:
+                        break
+        except ProcessingError as error:
+            if not pieces:
+                raise
+            self._failure = error  # what came before it comes first
+        return "".join(pieces) or None
 
     async def _read(self) -> str | None:
         """Returns the next piece of text, or None once the finish reason has come."""
@@ -145,16 +167,20 @@ class Reply:
 
     def _take(self, chunk: dict[str, Any]) -> str:
         """Notes what a chunk tells, and returns the text in it."""
-        self.usage = usage_in(chunk) or self.usage
+        if chunk.get("usage") is not None:
+            self.usage = usage_in(chunk) or self.usage
         choices = chunk.get("choices")
         if not isinstance(choices, list):
             if self.usage is None:
                 raise UnreadableError
             return ""
         choice = choices[0] if choices and isinstance(choices[0], dict) else {}
-        was_half = bool(self._half)
-        text = self._whole_characters(text_in(choice))
-        self.logprob = None if was_half or self._half else logprob_in(choice)
+        text = text_in(choice)
+        if self._half or not text.isascii() or "\0" in text:
+            text = self._whole_characters(text)
+        if self._singly:
+            self.logprob = None if self._was_half or self._half else logprob_in(choice)
+            self._was_half = bool(self._half)
         reason = choice.get("finish_reason")
         if reason == "error":
             raise ModelError("The model server failed while it answered.", retryable=True)

@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+import orjson
+from openai import APIConnectionError, APIStatusError, DefaultAioHttpClient
 
 from engine import tracing
 from engine.backends.openai.config import OpenAIConfig
 from engine.backends.openai.errors import Translator
 from engine.backends.openai.events import Events
 from engine.backends.openai.reply import Reply
-from engine.backends.retries import RetryBudget, retrying
+from engine.backends.retries import RetryBudget, retried
 
 CHECK_SECONDS = 10.0
 USER_AGENT = f"foretell/{version('foretell')}"
@@ -25,44 +26,31 @@ NO_KEY = "none"  # a server that takes no key does not look at it
 Answer = TypeVar("Answer")
 
 
-class _Client(AsyncOpenAI):
-    @property
-    def default_headers(self) -> dict[str, Any]:
-        """The headers of every call: ours, the key, and the trace where there is one.
-
-        The client would add what it finds in the environment for OpenAI itself (organization, project,
-        custom headers, admin key), whoever the server is, and a description of this machine.
-        """
-        return {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            **self.auth_headers,
-            **tracing.headers(),
-        }
-
-
 class Upstream:
     """Calls a model server. Every failure is one of our errors, and none of them shows the key."""
 
     def __init__(self, config: OpenAIConfig, key: str | None) -> None:
         self._timeouts = config.timeouts
+        self._singly = config.logprobs
         self._translate = Translator(key)
         self._budget = RetryBudget()
+        self._base = config.base_url.rstrip("/")
+        self._urls: dict[str, httpx2.URL] = {}
+        self._headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            "Authorization": f"Bearer {key or NO_KEY}",
+        }
         # Only the connection is timed here: how long an answer may take is for us to say, call by call.
         timeout = httpx2.Timeout(None, connect=config.timeouts.connect)
+        self._extensions = {"timeout": timeout.as_dict()}
         limits = httpx2.Limits(
             max_connections=config.max_connections, max_keepalive_connections=config.max_connections
         )
-        self._client = _Client(
-            base_url=config.base_url,
-            api_key=key or NO_KEY,
-            max_retries=0,
-            timeout=timeout,
-            # aiohttp reads HTTP in C; httpx's own h11 took half of what a generated text does.
-            # A redirect would take the key to a host that nobody has named.
-            http_client=DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False),
-        )
+        # aiohttp reads HTTP in C; httpx's own h11 took half of what a generated text does.
+        # A redirect would take the key to a host that nobody has named.
+        self._http = DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
 
     async def check(self) -> None:
         """Asks for the list of models, which costs nothing; a server that has none is well too.
@@ -72,12 +60,11 @@ class Upstream:
         """
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                response = await self._client.get("/models", cast_to=httpx2.Response)
+                await _read(await self._send("GET", "/models"))
         except Exception as error:
             if getattr(error, "status_code", None) in (404, 405, 501):
                 return
             raise self._translate(error) from error
-        await response.aclose()
 
     async def stream(self, path: str, body: dict[str, Any], deadline: float) -> Reply:
         """Returns an answer whose first piece of text has come; tries again what fails before that.
@@ -90,11 +77,8 @@ class Upstream:
 
         async def attempt() -> Reply:
             async with AsyncExitStack() as stack:
-                response = await self._client.post(
-                    path, body=body, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object]
-                )
-                events = Events(cast(httpx2.Response, response))  # what `cast_to` says, whatever the types do
-                reply = Reply(events, self._timeouts, deadline, self._translate)
+                events = Events(await self._send("POST", path, body))
+                reply = Reply(events, self._timeouts, deadline, self._translate, singly=self._singly)
                 stack.push_async_callback(reply.aclose)
                 await reply.begin()
                 stack.pop_all()
@@ -110,14 +94,41 @@ class Upstream:
         """
 
         async def attempt() -> bytes:
-            response = await self._client.post(path, body=body, cast_to=httpx2.Response)
-            return response.content
+            return await _read(await self._send("POST", path, body))
 
         return await self._retried(attempt, deadline)
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._client.close()
+        await self._http.aclose()
+
+    async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
+        """Returns an answer whose body is still to be read.
+
+        The request goes straight to the official client's HTTP client. What stands before that builds, copies
+        and merges headers, options and URLs anew for each, which takes as long as to send it.
+
+        Raises:
+            APIConnectionError, APIStatusError: of the official client.
+        """
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx2.URL(self._base + path)
+        request = httpx2.Request(
+            method,
+            url,
+            headers={**self._headers, **tracing.headers()},
+            content=None if body is None else orjson.dumps(body),
+            extensions=self._extensions,
+        )
+        try:
+            response = await self._http.send(request, stream=True)
+        except httpx2.RequestError as error:
+            raise APIConnectionError(request=request) from error
+        if not response.is_success:
+            await _read(response)
+            raise _refusal(response)
+        return response
 
     async def _retried(self, attempt: Callable[[], Awaitable[Answer]], deadline: float) -> Answer:
         async def timed() -> Answer:
@@ -129,6 +140,23 @@ class Upstream:
 
         try:
             async with asyncio.timeout_at(deadline):
-                return await retrying(self._budget)(timed)
+                return await retried(self._budget, timed)
         except TimeoutError as error:
             raise self._translate(error) from error
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    try:
+        return await response.aread()
+    except httpx2.RequestError as error:
+        raise APIConnectionError(request=response.request) from error
+
+
+def _refusal(response: httpx2.Response) -> APIStatusError:
+    """Returns the official client's error for an answer that was read, with what the server says is wrong."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        body = response.text.strip()
+    told = body.get("error", body) if isinstance(body, dict) else body
+    return APIStatusError(f"status {response.status_code}", response=response, body=told)

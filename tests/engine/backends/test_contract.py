@@ -26,7 +26,7 @@ async def answer_of(backend: Backend, data: PredictionData) -> Any:
     """Returns the output, and the text that came before it."""
     *tokens, result = await events_of(backend, data)
     assert isinstance(result, Result)
-    return [*(token.text for token in tokens if isinstance(token, Token)), result.output]
+    return ["".join(token.text for token in tokens if isinstance(token, Token)), result.output]
 
 
 def alike(one: Any, other: Any) -> bool:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from engine.backends.base import Backend, Event
+from engine.backends.base import Backend, Event, Token
 from engine.values import ModelTask, PredictionData
 from tests.engine.backends.upstreams import answer_of, openai_spec, opened_openai
 from tests.engine.specs import text
 from tests.servers.openai_compatible import ModelServer
-from tests.servers.script import model
+from tests.servers.script import WORDS, model
 
 HELLO = text("Hello")
 
@@ -87,9 +87,9 @@ async def test_calls_that_were_left_give_their_connections_back(server: ModelSer
             await anext(events)
             await events.aclose()  # type: ignore[attr-defined]
 
-        pieces, _ = await asyncio.wait_for(answer_of(backend, text("Hello", maxTokens=3)), 5)
+        told, _ = await asyncio.wait_for(answer_of(backend, text("Hello", maxTokens=3)), 5)
 
-    assert len(pieces) == 3
+    assert told == "".join(WORDS[:3])
 
 
 async def test_more_calls_than_connections_wait_for_their_turn(server: ModelServer) -> None:
@@ -101,17 +101,17 @@ async def test_more_calls_than_connections_wait_for_their_turn(server: ModelServ
             most = max(most, server.live)
             await asyncio.sleep(0.002)
 
-    assert [len((await task)[0]) for task in running] == [3] * 10
+    assert [(await task)[0] for task in running] == ["".join(WORDS[:3])] * 10
     assert most == 2
 
 
 async def test_a_reader_that_pauses_does_not_lose_the_answer(server: ModelServer) -> None:
     spec = openai_spec(server.url, model(tokens=200), timeouts={"betweenTokens": 0.2})
     async with opened_openai(spec) as backend:
-        count = 0
-        async for _ in backend.predict(HELLO):
-            count += 1
-            if count == 3:
+        told = ""
+        async for event in backend.predict(HELLO):
+            if told == WORDS[0]:
                 await asyncio.sleep(0.5)
+            told += event.text if isinstance(event, Token) else ""
 
-    assert count == 201
+    assert told == "".join(WORDS * 20)

@@ -41,9 +41,9 @@ async def test_loading_asks_for_the_models_and_for_nothing_that_costs(server: Mo
 async def test_a_server_without_a_list_of_models_is_well(server: ModelServer) -> None:
     server.models = False
 
-    pieces, _ = await asked(openai_spec(server.url), text("Hello"))
+    told, _ = await asked(openai_spec(server.url), text("Hello"))
 
-    assert pieces
+    assert told
 
 
 async def test_the_key_comes_from_the_environment_and_goes_to_the_server(

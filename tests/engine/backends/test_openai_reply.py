@@ -1,9 +1,11 @@
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.backends.failures import UnreadableError
 from engine.backends.openai.config import Timeouts
 from engine.backends.openai.errors import Translator
 from engine.backends.openai.reply import Reply
@@ -59,14 +61,18 @@ class Sent:
 
 async def read(events: list[Any]) -> tuple[str, Reply]:
     """Returns the text of an answer and the reply, once it was read to its end."""
-    deadline = asyncio.get_running_loop().time() + 10
-    reply = Reply(Sent(events), Timeouts(), deadline, Translator(None))
+    reply = reply_of(events)
     await reply.begin()
     text = ""
     while (piece := await reply.next()) is not None:
         assert piece
         text += piece
     return text, reply
+
+
+def reply_of(events: list[Any], *, singly: bool = False) -> Reply:
+    deadline = asyncio.get_running_loop().time() + 10
+    return Reply(Sent(events), Timeouts(), deadline, Translator(None), singly=singly)
 
 
 def said(text: str, finish: str | None = None) -> dict[str, Any]:
@@ -136,3 +142,20 @@ async def test_half_a_character_and_nul_are_replaced_for_no_database_takes_them(
     text, _ = await read([said("a\ude00b\0"), said("c\ud83d", "stop")])
 
     assert text == "a\ufffdb\ufffdc"
+
+
+async def test_what_has_come_is_one_piece_unless_each_is_told_by_itself() -> None:
+    events = [said("Hel"), said("l"), said("o", "stop")]
+    together, singly = reply_of(events), reply_of(events, singly=True)
+
+    assert [await together.next(), await together.next()] == ["Hello", None]
+    assert [await singly.next() for _ in range(4)] == ["Hel", "l", "o", None]
+
+
+async def test_what_came_before_a_failure_comes_first() -> None:
+    reply = reply_of([said("Hel"), said("lo"), "no chunk"])
+
+    assert await reply.next() == "Hello"
+    for _ in range(2):
+        with pytest.raises(UnreadableError):
+            await reply.next()

@@ -26,12 +26,12 @@ def provided(**counts: int) -> Usage:
 
 
 @both_apis
-async def test_the_text_comes_token_by_token_with_the_servers_usage(server: ModelServer, api: str) -> None:
+async def test_the_text_comes_with_the_servers_usage(server: ModelServer, api: str) -> None:
     spec = openai_spec(server.url, model(tokens=10, cached=2), api=api)
 
-    pieces, result = await asked(spec, text("Tell me a story"))
+    told, result = await asked(spec, text("Tell me a story"))
 
-    assert pieces == list(WORDS)
+    assert told == "".join(WORDS)
     assert result.output == {"finishReason": FinishReason.STOP}
     assert result.usage == provided(input_tokens=4, cached_input_tokens=2, output_tokens=10)
 
@@ -107,11 +107,12 @@ async def test_a_text_model_gets_a_conversation_as_one_text(server: ModelServer)
 
 
 async def test_newer_models_get_the_number_of_tokens_by_its_newer_name(server: ModelServer) -> None:
-    pieces, _ = await asked(
+    told, _ = await asked(
         openai_spec(server.url, maxTokensField="max_completion_tokens"), text("Hello", maxTokens=3)
     )
 
-    assert server.calls[0].body["max_completion_tokens"] == len(pieces) == 3
+    assert server.calls[0].body["max_completion_tokens"] == 3
+    assert told == "".join(WORDS[:3])
     assert "max_tokens" not in server.calls[0].body
 
 
@@ -138,25 +139,25 @@ async def test_finish_reasons_are_mapped(server: ModelServer, finish: str, reaso
 
 
 async def test_an_answer_may_be_empty(server: ModelServer) -> None:
-    pieces, result = await asked(openai_spec(server.url, model(tokens=0)), text("Hello"))
+    told, result = await asked(openai_spec(server.url, model(tokens=0)), text("Hello"))
 
-    assert (pieces, result.output) == ([], {"finishReason": FinishReason.STOP})
+    assert (told, result.output) == ("", {"finishReason": FinishReason.STOP})
     assert result.usage.output_tokens == 0
 
 
 async def test_a_stream_that_ends_without_done_is_complete_if_it_said_why(server: ModelServer) -> None:
-    pieces, result = await asked(openai_spec(server.url, model(done=False)), text("Hello"))
+    told, result = await asked(openai_spec(server.url, model(done=False)), text("Hello"))
 
-    assert len(pieces) == 5
+    assert told == "".join(WORDS[:5])
     assert result.usage.source is UsageSource.PROVIDER
 
 
 async def test_usage_that_never_comes_takes_nothing_from_the_answer(server: ModelServer) -> None:
     spec = openai_spec(server.url, model(usage=False, done=False), streamUsage=False)
 
-    pieces, result = await asked(spec, text("Tell me"))
+    told, result = await asked(spec, text("Tell me"))
 
-    assert len(pieces) == 5
+    assert told == "".join(WORDS[:5])
     assert "stream_options" not in server.calls[0].body
     assert result.usage == Usage(UsageSource.ESTIMATED, input_tokens=2, output_tokens=5)
 
@@ -165,9 +166,9 @@ async def test_without_the_servers_usage_a_tokenizer_counts(server: ModelServer,
     bytes_tokenizer().save(str(tmp_path / "tokenizer.json"))
     spec = openai_spec(server.url, model(usage=False), tokenizer=str(tmp_path / "tokenizer.json"))
 
-    pieces, result = await asked(spec, text("Tell me"))
+    told, result = await asked(spec, text("Tell me"))
 
-    written = len("".join(pieces).encode())
+    written = len(told.encode())
     assert result.usage == Usage(UsageSource.COUNTED, input_tokens=7, output_tokens=written)
 
 
@@ -209,9 +210,9 @@ async def test_calls_share_connections(server: ModelServer) -> None:
     ],
 )
 async def test_odd_events_that_say_nothing_are_passed_over(server: ModelServer, event: str) -> None:
-    pieces, _ = await asked(openai_spec(server.url, model(garbage=2, event=event)), text("Hello"))
+    told, _ = await asked(openai_spec(server.url, model(garbage=2, event=event)), text("Hello"))
 
-    assert pieces == list(WORDS[:5])
+    assert told == "".join(WORDS[:5])
 
 
 @pytest.mark.parametrize(
@@ -230,6 +231,6 @@ async def test_usage_that_makes_no_sense_is_not_believed(server: ModelServer, us
 async def test_what_a_model_says_when_it_refuses_is_its_text(server: ModelServer) -> None:
     event = '{"choices": [{"delta": {"refusal": "No."}}]}'
 
-    pieces, _ = await asked(openai_spec(server.url, model(tokens=1, garbage=0, event=event)), text("Hello"))
+    told, _ = await asked(openai_spec(server.url, model(tokens=1, garbage=0, event=event)), text("Hello"))
 
-    assert pieces == ["No.", "Once"]
+    assert told == "No.Once"

@@ -4,7 +4,6 @@ from email.utils import formatdate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tenacity import Future, RetryCallState
 
 from engine.backends.failures import MAX_RETRY_AFTER_SECONDS, StalledError, retry_after
 from engine.backends.retries import (
@@ -12,16 +11,12 @@ from engine.backends.retries import (
     RetryBudget,
     is_worth_retrying,
     pause_seconds,
-    retrying,
 )
 from engine.errors import ContentFilteredError, ModelError
 
 
 def pause(error: Exception, attempt: int) -> float:
-    state = RetryCallState(retrying(RetryBudget()), None, (), {})
-    state.attempt_number = attempt
-    state.outcome = Future.construct(attempt, error, has_exception=True)
-    return pause_seconds(state)
+    return pause_seconds(error, attempt)
 
 
 @given(st.lists(st.booleans(), max_size=200))

@@ -38,14 +38,14 @@ async def events_of(backend: Backend, data: PredictionData) -> list[Event]:
         return [event async for event in events]
 
 
-async def answer_of(backend: Backend, data: PredictionData) -> tuple[list[str], Result]:
-    """Returns the pieces of text of a prediction, and its result."""
+async def answer_of(backend: Backend, data: PredictionData) -> tuple[str, Result]:
+    """Returns the text of a prediction, and its result."""
     *tokens, result = await events_of(backend, data)
     assert isinstance(result, Result)
-    return [token.text for token in tokens if isinstance(token, Token)], result
+    return "".join(token.text for token in tokens if isinstance(token, Token)), result
 
 
-async def asked(spec: VersionSpec, data: PredictionData) -> tuple[list[str], Result]:
+async def asked(spec: VersionSpec, data: PredictionData) -> tuple[str, Result]:
     """Returns the answer of a model that is loaded for this one prediction."""
     async with opened_openai(spec) as backend:
         return await answer_of(backend, data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from engine.limits.base import BucketsAwayError, Demand, Limit
 from engine.limits.guarded import GuardedBuckets
 from engine.limits.redis import RedisBuckets
 from engine.standing import LimitScope, RateLimitKind
-from tests.own_redis import OwnRedis
+from tests.faults.servers import OwnRedis
 
 pytestmark = pytest.mark.redis
 
@@ -77,10 +76,10 @@ async def test_without_redis_nothing_is_let_through_where_that_is_set(own_redis:
 @pytest.mark.parametrize("fails_open", [True, False])
 async def test_limits_are_shared_again_when_redis_is_back(own_redis: OwnRedis, fails_open: bool) -> None:
     async with guarded(own_redis, fails_open=fails_open) as buckets:
-        with own_redis.running():
+        async with own_redis.running():
             assert await is_shared(buckets)
         assert not await is_shared(buckets)
-        with own_redis.running():
+        async with own_redis.running():
             await until_shared(buckets)
             assert await buckets.problem() is None
 
@@ -88,28 +87,26 @@ async def test_limits_are_shared_again_when_redis_is_back(own_redis: OwnRedis, f
 async def test_a_redis_that_hangs_is_waited_for_once_and_not_by_those_who_come_later(
     own_redis: OwnRedis,
 ) -> None:
-    with own_redis.running() as process:
-        async with guarded(own_redis, fails_open=True) as buckets:
-            await buckets.take([demand()])
-            process.send_signal(signal.SIGSTOP)
-            first = await asyncio.gather(*(buckets.take([demand(0)]) for _ in range(50)))
-            later = buckets.take([demand(0)])
-            with pytest.raises(StopIteration):  # answered without waiting for anything
-                later.send(None)
-            process.send_signal(signal.SIGCONT)
-            await until_shared(buckets)
+    async with own_redis.running(), guarded(own_redis, fails_open=True) as buckets:
+        await buckets.take([demand()])
+        own_redis.freeze()
+        first = await asyncio.gather(*(buckets.take([demand(0)]) for _ in range(50)))
+        later = buckets.take([demand(0)])
+        with pytest.raises(StopIteration):  # answered without waiting for anything
+            later.send(None)
+        own_redis.thaw()
+        await until_shared(buckets)
 
     assert not any(isinstance(each.by, RedisBuckets) for each in first)
 
 
 async def test_an_emptied_redis_forgets_what_was_taken_and_limits_on(own_redis: OwnRedis) -> None:
-    with own_redis.running():
-        async with guarded(own_redis, fails_open=False) as buckets:
-            assert (await buckets.take([demand(10)])).refused is None
-            with Redis(port=own_redis.port) as client:
-                client.flushall()
-                client.script_flush()
+    async with own_redis.running(), guarded(own_redis, fails_open=False) as buckets:
+        assert (await buckets.take([demand(10)])).refused is None
+        with Redis(port=own_redis.port) as client:
+            client.flushall()
+            client.script_flush()
 
-            taken = [await buckets.take([demand(4)]) for _ in range(3)]
+        taken = [await buckets.take([demand(4)]) for _ in range(3)]
 
     assert [each.refused for each in taken] == [None, None, 0]
