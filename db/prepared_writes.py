@@ -61,7 +61,9 @@ class PreparedWrite:
     def _positional(self, values: Values) -> list[Any]:
         found = list(self._values(values))
         for place, bind in self._binders:
-            found[place] = bind(found[place])
+            value = found[place]
+            if value is not None:  # which is NULL, whatever the column
+                found[place] = bind(value)
         return found
 
 

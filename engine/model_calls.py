@@ -17,6 +17,8 @@ def model_call(
     served: Served, data: PredictionData | None = None, items: int = 1
 ) -> AbstractContextManager[Span]:
     """Opens the span of a call of a model; `items` is how many inputs go with it."""
+    if not tracing.is_recording():
+        return tracing.NOTHING
     spec, row = served.version.spec, served.version.row
     model, operation = str(spec.config.get("model", spec.name)), _operation(spec.task, data)
     attributes: dict[str, Attribute] = {

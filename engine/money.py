@@ -56,6 +56,9 @@ def cost_of(price: PriceRow | None, usage: Usage) -> Cost | None:
     """
     if price is None:
         return None
+    if usage.input_tokens is None and usage.output_tokens is None:
+        fixed = price.nanos_per_prediction
+        return None if fixed is None else Cost(fixed, price.currency)
     cached = usage.cached_input_tokens or 0
     fresh = (usage.input_tokens or 0) - cached
     cached_price = price.cached_input_nanos_per_million
@@ -65,8 +68,6 @@ def cost_of(price: PriceRow | None, usage: Usage) -> Cost | None:
         (usage.output_tokens or 0, price.output_nanos_per_million),
     )
     if any(tokens and per_million is None for tokens, per_million in parts):
-        return None
-    if price.nanos_per_prediction is None and usage.input_tokens is None and usage.output_tokens is None:
         return None
     per_token = sum(tokens * (per_million or 0) for tokens, per_million in parts)
     tokens_cost = (per_token + MILLION // 2) // MILLION

@@ -224,7 +224,7 @@ class Predictor:
         storing = self._database.write() if without_key else claiming(self._database, claim, row.id)
         async with storing as connection:
             await queries.add(connection, row)
-            if PredictionStatus(row.status).is_terminal:
+            if row.finished_at is not None:
                 await ledger.record(connection, [row])
                 await outbox.tell_of_prediction(connection, row)
                 return
@@ -256,7 +256,7 @@ class Predictor:
             if isinstance(error, Exception):
                 return
             raise
-        if PredictionStatus(run.row.status).is_terminal:
+        if run.row.finished_at is not None:  # its answer was known
             self._runs.tell(run)
             _tell(told)
             return
@@ -273,7 +273,7 @@ class Predictor:
     async def _start(self, run: Run, request: PredictRequest, *, is_another: bool) -> None:
         """Stores a prediction; nothing of it is left where that can not be."""
         claim = _claim(run.row, request)
-        is_known = PredictionStatus(run.row.status).is_terminal
+        is_known = run.row.finished_at is not None
         try:
             await self._reserve(run, claim, is_known=is_known, is_another=is_another)
             await self._store(run, claim)

@@ -235,7 +235,9 @@ class Runs:
             run.is_at_work = False
 
     async def _found_in_time(self, run: Run) -> Outcome:
-        deadline = asyncio.timeout(_seconds_left(run.row))
+        if run.row.deadline_at is None:
+            return await self._answers.find(run.asked, run.tries, run.stream)
+        deadline = asyncio.timeout(max(0.0, (run.row.deadline_at - now()).total_seconds()))
         try:
             async with deadline:
                 return await self._answers.find(run.asked, run.tries, run.stream)
@@ -287,9 +289,3 @@ def _cost(row: PredictionRow) -> Cost | None:
 
 def _tokens(row: PredictionRow) -> int:
     return 0 if row.cached else (row.input_tokens or 0) + (row.output_tokens or 0)
-
-
-def _seconds_left(row: PredictionRow) -> float | None:
-    if row.deadline_at is None:
-        return None
-    return max(0.0, (row.deadline_at - now()).total_seconds())

@@ -57,7 +57,8 @@ class _Nothing:
         """Forgets it."""
 
 
-_NOTHING = nullcontext(_Nothing())
+NOTHING: AbstractContextManager[Span] = nullcontext(_Nothing())
+"""The span of what nobody records."""
 _tracer: Tracer | None = None
 
 
@@ -67,16 +68,21 @@ def use(tracer: Tracer | None) -> None:
     _tracer = tracer
 
 
+def is_recording() -> bool:
+    """Tells whether somebody records spans, so that it is worth finding out what they hold."""
+    return _tracer is not None
+
+
 def span(
     name: str, kind: Kind, attributes: Attributes, parent: str | None = None
 ) -> AbstractContextManager[Span]:
     """Opens a span: see `Tracer`. An error that leaves the context fails it, by its class's name."""
-    return _NOTHING if _tracer is None else _tracer.span(name, kind, attributes, parent)
+    return NOTHING if _tracer is None else _tracer.span(name, kind, attributes, parent)
 
 
 def aside(name: str, attributes: Attributes) -> AbstractContextManager[Span]:
     """Opens a span beside the current one: see `Tracer`."""
-    return _NOTHING if _tracer is None else _tracer.aside(name, attributes)
+    return NOTHING if _tracer is None else _tracer.aside(name, attributes)
 
 
 def traceparent() -> str | None:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from engine.backends.base import Backend, ManyBackend
+from engine.backends.base import Backend, ManyBackend, VersionSpec
 from engine.errors import ModelOverloadedError
 from engine.routing.callers import Callers
 from engine.serving import Served
@@ -47,6 +47,8 @@ class Place:
 class Gate:
     """The slots of one version. `inside` counts callers with a place, `mean` is the seconds of a call."""
 
+    spec: VersionSpec | None = None
+    """What the numbers here were read from: another one when the catalog was read again."""
     slots: int | None = None
     queue: int = 0
     jobs: int = 1
@@ -186,6 +188,9 @@ class Gates:
         gate = self._gates.get(spec.id)
         if gate is None:
             gate = self._gates[spec.id] = Gate()
+        elif gate.spec is spec:
+            return gate
+        gate.spec = spec
         usual = self._threads if self._computes_here(served.backend) else USUAL_CONCURRENCY
         slots = spec.config.get("maxConcurrency")
         if slots != gate.slots:

@@ -110,9 +110,14 @@ class Router:
                 or when the next circuit is tried.
             ModelOverloadedError: one could, but it runs as many predictions as it may.
         """
-        found = [served for served in self._ready(route) if for_job or not self.gates.is_full(served)]
-        if found:
-            return min(found, key=lambda served: self.gates.rests_for(served) > 0)  # else the order stays
+        resting: Served | None = None
+        for served in self._ready(route):
+            if for_job or not self.gates.is_full(served):
+                if not self.gates.rests_for(served):
+                    return served
+                resting = resting or served
+        if resting is not None:
+            return resting
         raise self._refusal(route)
 
     async def answer(

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from tests.engine.workshop import Workshop
 def served(workshop: Workshop, **config: Any) -> Served:
     """Returns the told version with a config."""
     (found,) = workshop.here.serving.loaded()
-    found.version.spec.config.update(config)
+    spec = found.version.spec
+    found.version.spec = replace(spec, config={**spec.config, **config})
     return found
 
 
