@@ -40,7 +40,7 @@ ALIKE_COLUMNS = (
 """The columns in which many items of a chunk are alike, where they were answered together."""
 MANY_ALIKE = 50
 """So many rows are told once what they have in common; fewer go with the others."""
-ROWS_AT_ONCE = 500  # SQLite takes 32,766 parameters
+ROWS_AT_ONCE = 1000  # SQLite takes 32,766 parameters
 
 RESULT = ("id", "item_index", "custom_id", "status", "attempts", "output", "error", "explanation")
 

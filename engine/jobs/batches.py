@@ -33,6 +33,8 @@ from engine.webhooks.addresses import check_url
 
 CHUNK_ITEMS = 500
 """Items of a chunk for a backend that takes many at once: its writing keeps others waiting for 5 ms or so."""
+UNAWAITED_CHUNK_ITEMS = 1000
+"""The same on PostgreSQL, where nobody waits for it: a chunk of any size takes some thirty statements."""
 SLOW_CHUNK_ITEMS = 8
 """Items of a chunk for other backends, all of which are in flight at once."""
 SURVEYS = 2
@@ -77,7 +79,7 @@ class Batches:
         job_id = new_id()
         upload = await self._upload(viewer, request.upload_id) if request.upload_id is not None else None
         source = upload.key if upload is not None else f"jobs/{job_id}.jsonl"
-        size = _chunk_items(served, request)
+        size = self._chunk_items(served, request)
         found = await self._survey(request, served, source, size)
         job = self._row(viewer, request, request_id, route, job_id, source, found, size)
         claim = _claim(viewer, request, request_id, upload)
@@ -108,6 +110,12 @@ class Batches:
         if row.stored_at is None:
             raise InvalidInputError("Nothing was put there yet.", path=path, constraint="stored")
         return row
+
+    def _chunk_items(self, served: Served, request: BatchRequest) -> int:
+        together = isinstance(served.backend, ManyBackend) and request.explain is None
+        many = CHUNK_ITEMS if self._database.is_sqlite else UNAWAITED_CHUNK_ITEMS
+        usual = many if together else SLOW_CHUNK_ITEMS
+        return min(usual, request.max_concurrency or usual)
 
     async def _survey(self, request: BatchRequest, served: Served, source: str, size: int) -> Survey:
         """Reads the whole source beside the event loop."""
@@ -165,12 +173,6 @@ class Batches:
             created_at=at,
             deadline_at=at + timedelta(seconds=request.completion_window_seconds),
         )
-
-
-def _chunk_items(served: Served, request: BatchRequest) -> int:
-    together = isinstance(served.backend, ManyBackend) and request.explain is None
-    usual = CHUNK_ITEMS if together else SLOW_CHUNK_ITEMS
-    return min(usual, request.max_concurrency or usual)
 
 
 def _chunk(job_id: str, part: Part) -> ChunkRow:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from starlette.datastructures import State
+from uvicorn.loops.auto import auto_loop_factory
 
 from foretell import garbage, logs
 from foretell.cli.failures import CommandError
@@ -39,7 +40,8 @@ def worker(
         raise CommandError("Workers and servers find each other over Redis: set FORETELL_REDIS_URL.")
     if not settings.worker_slots:
         raise CommandError("FORETELL_WORKER_SLOTS is 0: this worker would run nothing.")
-    asyncio.run(_work(settings))
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:  # the loop that a server has
+        runner.run(_work(settings))
 
 
 async def _work(settings: Settings) -> None:

@@ -30,6 +30,15 @@ def many(monkeypatch: pytest.MonkeyPatch) -> ManyToldBackend:
 
 
 @pytest.fixture
+async def many_postgres_bench(
+    postgres: Database, many: ManyToldBackend, tmp_path: Path
+) -> AsyncIterator[Bench]:
+    """Jobs on PostgreSQL; the backend takes many inputs at once."""
+    async with opened_workshop(postgres, many) as workshop:
+        yield Bench.of(workshop, tmp_path / "files")
+
+
+@pytest.fixture
 async def many_bench(database: Database, many: ManyToldBackend, tmp_path: Path) -> AsyncIterator[Bench]:
     """Jobs on SQLite; the backend takes many inputs at once."""
     async with opened_workshop(database, many) as workshop:

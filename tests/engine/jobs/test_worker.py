@@ -13,8 +13,9 @@ from engine.jobs import chunk as chunk_module
 from engine.jobs.worker import MAX_STARTS
 from engine.routing import callers as callers_module
 from engine.usage.verify import differences
-from engine.values import JobStatus, ModelRef
+from engine.values import BatchItem, JobStatus, ModelRef
 from tests.engine.jobs.bench import Bench, ManyToldBackend
+from tests.engine.specs import tabular
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,18 @@ async def test_a_backend_that_takes_many_gets_a_whole_chunk(many_bench: Bench, m
         await many_bench.ended(job.id)
 
     assert sorted(many.batches) == [100, 500]
+
+
+async def test_on_postgresql_it_gets_twice_as_many_items_at_once(
+    many_postgres_bench: Bench, many: ManyToldBackend
+) -> None:
+    job = await many_postgres_bench.submit_items([BatchItem(None, tabular({"x": x})) for x in range(1000)])
+
+    async with many_postgres_bench.working():
+        ended = await many_postgres_bench.ended(job.id)
+
+    assert (many.batches, ended.succeeded) == ([1000], 1000)
+    assert [row.item_index for row in await many_postgres_bench.items(job.id)] == list(range(1000))
 
 
 async def test_a_job_lets_those_go_first_who_wait_for_what_this_process_computes(
