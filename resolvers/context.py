@@ -88,5 +88,7 @@ class Context:
         return self.viewer_or_none
 
     def renew_loaders(self) -> None:
-        """Forgets what was read, for the next event of a subscription."""
-        self._loaders = None
+        """Forgets what was read, when that was shown."""
+        if self._loaders is not None:
+            self._loaders.forget()
+            self._loaders = None

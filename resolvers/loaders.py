@@ -166,6 +166,11 @@ class Loaders:
                 loader.prime(row.id, _OF_WHOLE[name](row))
         return loader
 
+    def forget(self) -> None:
+        """Lets go of the loaders, which hold on to this: what was read would wait for a collector."""
+        for name in _MAKERS.keys() & vars(self).keys():
+            delattr(self, name)
+
     def prime_prediction(self, row: PredictionRow) -> None:
         """Tells the loaders a whole row that was just made, so that nothing of it is read again."""
         self._whole.append(row)
@@ -278,14 +283,10 @@ class Loaders:
             return await grouped(
                 asked,
                 lambda key: (key.parent_id, (key.kind, key.wanted, key.order, key.window, key.columns)),
-                partial(self._prediction_pages, connection),
+                lambda alike, ids: predictions.pages_of(
+                    connection, alike[0], ids, self._project_id, *alike[1:]
+                ),
             )
-
-    async def _prediction_pages(
-        self, connection: AsyncConnection, alike: tuple[Any, ...], ids: list[str]
-    ) -> Sequence[Page[PredictionRow]]:
-        kind, *narrowed = alike
-        return await predictions.pages_of(connection, kind, ids, self._project_id, *narrowed)
 
     async def _prediction_counts(self, asked: list[CountOf]) -> list[int]:
         async with self._database.read() as connection:

@@ -117,19 +117,19 @@ class Operations:
         subscription.
         """
         compiled = self._compiled
-        if compiled is not None:
-            result = await run_compiled(
-                compiled,
-                text,
-                request.variables,
-                context,
-                request.operation_name,
-                extensions=request.extensions,
-                allowed=allowed,
-            )
-            if result is not None:
-                return result
         try:
+            if compiled is not None:
+                result = await run_compiled(
+                    compiled,
+                    text,
+                    request.variables,
+                    context,
+                    request.operation_name,
+                    extensions=request.extensions,
+                    allowed=allowed,
+                )
+                if result is not None:
+                    return result
             return await self.schema.execute(
                 text,
                 variable_values=request.variables,
@@ -144,6 +144,8 @@ class Operations:
             raise Refused(error.as_http_error_reason(), code="GRAPHQL_VALIDATION_FAILED") from None
         except MissingQueryError:
             raise Refused("The document is empty.") from None
+        finally:
+            context.renew_loaders()
 
     async def stream(
         self, text: str, request: OperationRequest, context: Context

@@ -48,7 +48,7 @@ class Context(OperationContext, Protocol):
     """What the transport needs of the application's context, beyond what the schema reads."""
 
     def renew_loaders(self) -> None:
-        """Forget what was loaded; called between the events of a subscription."""
+        """Forget what was loaded; called when an operation or an event of a subscription was executed."""
 
 
 Authenticate = Callable[[Mapping[str, str], str], Awaitable[Viewer | None]]
