@@ -8,14 +8,13 @@ statements through SQLAlchemy.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 import aiosqlite
 from sqlalchemy import Insert, Update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -97,8 +96,10 @@ class WriteConnection:
         """
         for watcher in self._watchers:
             watcher(sql)
-        with _as_sqlalchemy(sql):
+        try:
             return self._raw.execute(sql, arguments).rowcount
+        except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
+            raise _as_sqlalchemy(sql, error) from error
 
     async def run_in_thread(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Runs statements that take a while, one after the other, within one trip to the connection's thread.
@@ -122,16 +123,13 @@ class WriteConnection:
 
 def _run_all(raw: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
     for sql, arguments in statements:
-        with _as_sqlalchemy(sql):
+        try:
             raw.execute(sql, arguments)
+        except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
+            raise _as_sqlalchemy(sql, error) from error
 
 
-@contextmanager
-def _as_sqlalchemy(sql: str) -> Iterator[None]:
-    """Raises SQLAlchemy's errors, without the arguments, which are prompts and outputs."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise IntegrityError(sql, None, error) from error
-    except sqlite3.OperationalError as error:
-        raise OperationalError(sql, None, error) from error
+def _as_sqlalchemy(sql: str, error: sqlite3.DatabaseError) -> DBAPIError:
+    """Returns SQLAlchemy's error, without the arguments, which are prompts and outputs."""
+    kind = IntegrityError if isinstance(error, sqlite3.IntegrityError) else OperationalError
+    return kind(sql, None, error)

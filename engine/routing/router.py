@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,8 +141,14 @@ class Router:
                 continue
             if not await self.circuits.enter(served.version.row.id):
                 continue
-            with self._place(served, needed=served is not first and not tries.in_background):
+            # Of the first one it was kept when the prediction was accepted; there was room a moment ago.
+            is_needed = served is not first and not tries.in_background
+            place = self.gates.place(served, forced=True) if is_needed else None
+            try:
                 outcome = await self._call(tries, served, data, method, stream) or outcome
+            finally:
+                if place is not None:
+                    place.leave()
             if outcome is not None and not may_be_better_elsewhere(outcome, stream):
                 break
         return outcome or self._unanswered(tries.route)
@@ -191,16 +196,6 @@ class Router:
         except ExpectedError:
             return False
         return True
-
-    @contextmanager
-    def _place(self, served: Served, *, needed: bool) -> Iterator[None]:
-        """Holds a place for a call that none was kept for; there was room a moment ago."""
-        place = self.gates.place(served, forced=True) if needed else None
-        try:
-            yield
-        finally:
-            if place is not None:
-                place.leave()
 
     async def _call(
         self,
