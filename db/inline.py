@@ -11,11 +11,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from time import perf_counter, thread_time
+from types import TracebackType
 from typing import Any
 
 from cachetools import TTLCache
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.drivers import translation
 from db.prepared import Form, Parameters, Prepared
 
 BUDGET_SECONDS = 0.003
@@ -82,14 +84,27 @@ class InlineConnection:
     """What the statements in `db.queries` use of an `AsyncConnection`, for reading a SQLite file.
 
     Prepared statements run on the event loop; for all others a connection of the pool is borrowed, at the
-    first of them.
+    first of them, and given back when the context ends. Its errors are ours.
     """
+
+    __slots__ = ("_borrowed", "_inline", "_pool", "_stack")
 
     def __init__(self, inline: InlineReads, pool: AsyncEngine) -> None:
         self._inline = inline
         self._pool = pool
         self._borrowed: AsyncConnection | None = None
         self._stack: AsyncExitStack | None = None
+
+    async def __aenter__(self) -> InlineConnection:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stack is not None:
+            await self._stack.aclose()
+        if error is not None and (ours := translation(error)) is not None:
+            raise ours from error
 
     @property
     def dialect(self) -> Any:
@@ -116,11 +131,6 @@ class InlineConnection:
     async def run_sync(self, *call: Any) -> Any:
         """See `AsyncConnection.run_sync`."""
         return await (await self._borrow()).run_sync(*call)
-
-    async def give_back(self) -> None:
-        """Gives back what was borrowed."""
-        if self._stack is not None:
-            await self._stack.aclose()
 
     async def _borrow(self) -> AsyncConnection:
         if self._borrowed is None:

@@ -86,23 +86,22 @@ class Database:
         async with engine.connect() as connection:
             yield connection
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Lends a connection for reading; each statement sees the newest committed rows.
 
         Raises:
             DatabaseUnavailableError: the database does not answer.
         """
+        if self.is_sqlite:
+            inline: Any = InlineConnection(self._inline, self._reader)  # it has all that statements use
+            return cast(AbstractAsyncContextManager[AsyncConnection], inline)
+        return self._pooled()
+
+    @asynccontextmanager
+    async def _pooled(self) -> AsyncIterator[AsyncConnection]:
         with translated():
-            if not self.is_sqlite:
-                async with self._reader.connect() as connection:
-                    yield connection
-                return
-            reading = InlineConnection(self._inline, self._reader)
-            try:
-                yield cast(AsyncConnection, reading)  # it has all that statements use
-            finally:
-                await reading.give_back()
+            async with self._reader.connect() as connection:
+                yield connection
 
     def at_once(self, prepared: Prepared, **parameters: Any) -> Sequence[Any] | None:
         """Returns the rows of a statement without waiting; None where that can not be, as on PostgreSQL."""
