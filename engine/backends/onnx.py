@@ -18,7 +18,6 @@ import numpy as np
 import onnxruntime as ort
 
 from engine.backends.base import Event, Metadata, Result, VersionSpec
-from engine.backends.quickness import Quickness
 from engine.backends.tabular import TabularCodec
 from engine.backends.tensors import Array, decode_tensor, encode_tensor
 from engine.batching import MicroBatcher
@@ -82,7 +81,6 @@ class OnnxBackend:
         self._batches = False
         self._most_seconds = UPLOADED_RUN_SECONDS if "key" in spec.config else None
         self._input_name = ""
-        self._quickness = Quickness()
 
     async def load(self) -> Metadata:
         """Opens the file and returns its inputs and outputs.
@@ -111,7 +109,7 @@ class OnnxBackend:
             if not records:
                 yield Result({"results": []}, Usage(UsageSource.COUNTED, records=0), 0.0)
                 return
-            answer = await self._answer({self._input_name: self._codec.encode(records)})
+            answer = await self._submit({self._input_name: self._codec.encode(records)})
             scores = next(iter(answer.outputs.values()))
             output: dict[str, Any] = {"results": self._codec.decode(scores, len(records))}
             yield Result(output, Usage(UsageSource.COUNTED, records=len(records)), answer.inference_ms)
@@ -190,16 +188,6 @@ class OnnxBackend:
     def _many_rows(self) -> int:
         return self._spec.max_batch_size or MANY_ROWS
 
-    async def _answer(self, feeds: Feeds) -> _Answer:
-        """Asks a tabular model, whose calls differ in nothing but their rows.
-
-        What projects uploaded is never run on the event loop, as it may take any time for one row.
-        """
-        session = self._session
-        if session is not None and self._most_seconds is None and self._quickness.allows(_rows(feeds)):
-            return self._run_timed(session, [feeds])[0]
-        return await self._submit(feeds)
-
     async def _submit(self, feeds: Feeds) -> _Answer:
         if self._batches and len({len(array) for array in feeds.values()}) == 1:
             return await self._batcher.submit(feeds, _rows(feeds))
@@ -209,13 +197,7 @@ class OnnxBackend:
         if self._session is None:
             raise ModelError(f"{self._spec.name} is closed.", retryable=True)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._run_timed, self._session, batch)
-
-    def _run_timed(self, session: ort.InferenceSession, batch: Sequence[Feeds]) -> Sequence[_Answer]:
-        before = time.thread_time()
-        answers = _run(session, batch, self._most_seconds)
-        self._quickness.note(sum(map(_rows, batch)), time.thread_time() - before)
-        return answers
+        return await loop.run_in_executor(self._executor, _run, self._session, batch, self._most_seconds)
 
 
 def open_session(config: dict[str, Any]) -> ort.InferenceSession:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from engine.backends.failures import StalledError
 from engine.errors import ProcessingError
@@ -50,16 +51,14 @@ async def retried(budget: RetryBudget, call: Callable[[], Awaitable[Answer]]) ->
         Exception: what the last one raised.
     """
     budget.call()
-    attempt = 1
-    while True:
-        try:
-            return await call()
-        except Exception as error:
-            if attempt == MAX_CALLS or not is_worth_retrying(error) or not budget.retry():
-                raise
-            pause = pause_seconds(error, attempt)
-        await asyncio.sleep(pause)
-        attempt += 1
+
+    def is_over(state: RetryCallState) -> bool:
+        return stop_after_attempt(MAX_CALLS)(state) or not budget.retry()
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(is_worth_retrying), stop=is_over, wait=_pause, reraise=True
+    )
+    return await retrying(call)
 
 
 def is_worth_retrying(error: BaseException) -> bool:
@@ -73,8 +72,13 @@ def is_worth_retrying(error: BaseException) -> bool:
     return error.retryable and (error.retry_after_seconds or 0) <= MAX_PAUSE_SECONDS
 
 
-def pause_seconds(error: Exception, attempt: int) -> float:
+def pause_seconds(error: BaseException | None, attempt: int) -> float:
     """Returns the wait before the next attempt: as long as the server asks, else twice the last, jittered."""
     if isinstance(error, ProcessingError) and error.retry_after_seconds is not None:
         return error.retry_after_seconds * random.uniform(1.0, 1.1)  # noqa: S311
     return FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return pause_seconds(error, state.attempt_number)

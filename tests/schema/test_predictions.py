@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 
 from db.session import Database
 from db.tables.predictions import predictions
-from engine.backends.quickness import Quickness
 from schema.nodes import global_id
 from tests.engine.specs import examples
 from tests.schema.graph import Caller, Graph, model, opened_graph, prediction, version
@@ -297,10 +296,9 @@ async def test_many_at_once_each_get_their_own_answer(serving: Graph) -> None:
     assert await stored(serving) == 30
 
 
-async def test_predictions_of_the_same_moment_share_calls_of_a_model_that_is_not_quick(
+async def test_predictions_of_the_same_moment_share_calls_of_the_model(
     embedded: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Quickness, "allows", lambda *_: False)
     caller = await embedded.caller()
     rows: list[int] = []
     run = InferenceSession.run

@@ -1,7 +1,6 @@
 import asyncio
 import hashlib
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from engine.backends.base import Result, VersionSpec
 from engine.backends.onnx import OnnxBackend
-from engine.backends.quickness import QUICK_SECONDS, SLOW_SECONDS, Quickness
 from engine.errors import ModelError
 from engine.values import ModelTask, PredictionData, TensorDatatype, TensorSpec
 from tests.engine import onnx_files
@@ -146,7 +144,7 @@ async def test_an_answer_that_is_no_number_fails_alone(tmp_path: Path, calls: Ca
     assert calls.rows == [3]
 
 
-async def test_loading_and_the_first_calls_never_run_on_the_event_loops_thread(
+async def test_inference_and_loading_never_run_on_the_event_loops_thread(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opening: list[str] = []
@@ -164,61 +162,6 @@ async def test_loading_and_the_first_calls_never_run_on_the_event_loops_thread(
 
     assert [name.rpartition("_")[0] for name in opening] == ["inference"]
     assert {name.rpartition("_")[0] for name in calls.threads} == {"inference"}
-
-
-async def test_calls_that_are_known_to_be_quick_run_on_the_event_loop(tmp_path: Path, calls: Calls) -> None:
-    spec = regression_spec(onnx_files.linear(tmp_path / "model.onnx", [1]), ["x"])
-
-    async with opened_onnx(spec) as backend:
-        for _ in range(100):  # on a crowded machine the first ones may take longer
-            await value_of(backend, tabular({"x": 1}))
-
-    assert threading.main_thread().name in calls.threads
-
-
-async def test_calls_that_take_long_never_run_on_the_event_loop(
-    tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = ort.InferenceSession.run
-
-    def slow(*arguments: Any) -> Any:
-        end = time.thread_time() + QUICK_SECONDS
-        while time.thread_time() <= end:
-            pass
-        return run(*arguments)
-
-    monkeypatch.setattr(ort.InferenceSession, "run", slow)
-    spec = regression_spec(onnx_files.linear(tmp_path / "model.onnx", [1]), ["x"])
-
-    async with opened_onnx(spec) as backend:
-        for _ in range(10):
-            await value_of(backend, tabular({"x": 1}))
-
-    assert threading.main_thread().name not in calls.threads
-
-
-async def test_a_file_of_a_project_never_runs_on_the_event_loop(tmp_path: Path, calls: Calls) -> None:
-    spec = regression_spec(onnx_files.linear(tmp_path / "model.onnx", [1]), ["x"])
-    uploaded = replace(spec, config={**spec.config, "key": "models/1"})
-
-    async with opened_onnx(uploaded) as backend:
-        for _ in range(20):
-            await value_of(backend, tabular({"x": 1}))
-
-    assert threading.main_thread().name not in calls.threads
-
-
-def test_a_call_that_was_slow_is_not_quick_until_one_as_large_was() -> None:
-    quickness = Quickness()
-
-    quickness.note(4, QUICK_SECONDS)
-    allowed = [rows for rows in range(1, 8) if quickness.allows(rows)]
-    quickness.note(2, 2 * SLOW_SECONDS)
-    left = [rows for rows in range(1, 8) if quickness.allows(rows)]
-    quickness.note(3, QUICK_SECONDS)
-
-    assert (allowed, left) == ([1, 2, 3, 4], [1])
-    assert quickness.allows(3)
 
 
 async def test_no_records_are_answered_without_asking_the_model(calls: Calls) -> None:
