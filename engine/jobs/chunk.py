@@ -159,8 +159,9 @@ class Chunk:
 
     @property
     def tries(self) -> dict[str, int]:
-        """The items that are left, with how often each was tried."""
-        return {str(place): running.tries for place, running in self.left.items()}
+        """The items that are not stored, with how often each was tried: whoever takes over runs them."""
+        unstored = {str(each.running.place): each.running.tries for each in self.ended}
+        return unstored | {str(place): running.tries for place, running in self.left.items()}
 
     @property
     def not_before(self) -> datetime | None:

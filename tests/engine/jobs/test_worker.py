@@ -154,17 +154,8 @@ async def test_of_a_chunk_that_died_in_the_middle_of_its_parts_the_rest_runs_aga
     many_bench: Bench, many: ManyToldBackend
 ) -> None:
     job = await many_bench.submit(250)
-    parts: list[str] = []
 
-    def cut(statement: str) -> None:
-        if "INSERT INTO usage " in statement:
-            parts.append(statement)
-            if len(parts) == 2:
-                raise PowerCutError
-
-    with many_bench.database.watched(cut):
-        async with many_bench.working():
-            await many_bench.database_is_used_until(has(parts, 2))
+    await dies_at_the_second_part(many_bench)
     between = await many_bench.job(job.id)
     async with many_bench.working():
         ended = await many_bench.ended(job.id)
@@ -173,6 +164,35 @@ async def test_of_a_chunk_that_died_in_the_middle_of_its_parts_the_rest_runs_aga
     assert (ended.status, ended.succeeded, many.batches) == ("SUCCEEDED", 250, [250, 150])
     assert await many_bench.billed(job.id) == len(await many_bench.items(job.id)) == 250
     assert await differences(many_bench.database) == []
+
+
+async def test_what_had_ended_and_was_not_stored_when_a_chunk_died_is_not_lost(many_bench: Bench) -> None:
+    job = await many_bench.submit(250)
+    async with many_bench.database.write() as connection:  # such a chunk's items end before one is stored
+        await connection.execute(update(chunks).where(chunks.c.job_id == job.id).values(starts=MAX_STARTS))
+
+    await dies_at_the_second_part(many_bench)
+    between, (chunk,) = await many_bench.job(job.id), await many_bench.chunks(job.id)
+    async with many_bench.working():
+        ended = await many_bench.ended(job.id)
+
+    assert (between.status, between.failed, chunk.items_left) == ("RUNNING", 100, 150)
+    assert (ended.status, ended.failed, len(await many_bench.items(job.id))) == ("SUCCEEDED", 250, 250)
+
+
+async def dies_at_the_second_part(bench: Bench) -> None:
+    """Works until a chunk is stored in parts, and ends in the midst of the second."""
+    parts: list[str] = []
+
+    def cut(statement: str) -> None:
+        if "INSERT INTO usage " in statement:
+            parts.append(statement)
+            if len(parts) == 2:
+                raise PowerCutError
+
+    with bench.database.watched(cut):
+        async with bench.working():
+            await bench.database_is_used_until(has(parts, 2))
 
 
 async def has(found: list[str], count: int) -> None:
