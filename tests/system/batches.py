@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -78,6 +79,43 @@ async def until_some_succeeded(server: Server, job_id: str, more_than: int) -> i
             if succeeded > more_than or job["status"] not in ("QUEUED", "RUNNING"):
                 return succeeded
             await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A chunk that a worker has begun; whoever begins it again gets a higher fence."""
+
+    owner: str
+    id: int
+    fence: int
+
+
+async def held(database: Database) -> list[Held]:
+    """Returns the chunks that workers run now; those of a dead one too, until another begins them."""
+    begun = select(chunks.c.owner, chunks.c.id, chunks.c.fence)
+    begun = begun.where(chunks.c.state == "offered", chunks.c.owner.is_not(None))
+    async with database.read() as connection:
+        return [Held(*row) for row in await connection.execute(begun)]
+
+
+async def progress(database: Database) -> int:
+    """Returns how many items of a database's one job have ended."""
+    async with database.read() as connection:
+        ended: int = (await connection.execute(select(jobs.c.sequence))).scalar_one()
+    return ended
+
+
+async def fences(database: Database) -> dict[int, int]:
+    """Returns how often each chunk was begun, by its id."""
+    async with database.read() as connection:
+        found = await connection.execute(select(chunks.c.id, chunks.c.fence))
+    return {key: fence for key, fence in found}
+
+
+async def let_loose(database: Database) -> None:
+    """Lifts the `maxConcurrency` of a job, which clients say once for all, so that its rest is done soon."""
+    async with database.write() as connection:
+        await connection.execute(jobs.update().values(max_chunks=None))
 
 
 async def sums(url: str) -> dict[str, Any]:
