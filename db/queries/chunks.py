@@ -29,13 +29,20 @@ from db.tables.jobs import ChunkRow, chunks, jobs
 from db.types import Json
 
 FEEDER_LOCK = 0x666F7266
+MANY = 2**31 - 1
+"""More starts than there are."""
 OFFERED = chunks.c.state == literal_column("'offered'")
 
 
 def _start() -> ReturningUpdate[Any]:
     mine = jobs.c.id == chunks.c.job_id
     runnable = exists().where(mine, jobs.c.status.in_([literal_column(f"'{each}'") for each in RUNNABLE]))
-    mine_to_start = (chunks.c.id == bindparam("chunk_id"), OFFERED, runnable)
+    mine_to_start = (
+        chunks.c.id == bindparam("chunk_id"),
+        OFFERED,
+        runnable,
+        chunks.c.starts < bindparam("most"),
+    )
     one: ColumnElement[int] = literal_column("1")
     begun = {"fence": chunks.c.fence + one, "starts": chunks.c.starts + one, "owner": bindparam("worker")}
     status = select(jobs.c.status).where(mine).scalar_subquery()
@@ -117,13 +124,21 @@ async def take_back_all(connection: AsyncConnection) -> None:
     await connection.execute(statement.values(state="pending", owner=None, offered_at=None))
 
 
-async def start(connection: AsyncConnection, chunk_id: int, owner: str) -> tuple[ChunkRow, str] | None:
+async def start(
+    connection: AsyncConnection, chunk_id: int, owner: str, *, most: int = MANY
+) -> tuple[ChunkRow, str] | None:
     """Begins a chunk that is handed out, for an owner, and returns it with its job's status.
 
-    None where it ended, or its job is not to run now.
+    None where it ended, its job is not to run now, or it was started `most` times without an end.
     """
-    row = await START.first(connection, chunk_id=chunk_id, worker=owner)
+    row = await START.first(connection, chunk_id=chunk_id, worker=owner, most=most)
     return None if row is None else (cast(ChunkRow, row), row.job_status)
+
+
+async def starts(connection: AsyncConnection, chunk_id: int) -> int:
+    """Tells how often a chunk that is handed out was started without an end."""
+    of_one = select(chunks.c.starts).where(chunks.c.id == chunk_id, OFFERED)
+    return (await connection.execute(of_one)).scalar() or 0
 
 
 async def finish(connection: AsyncConnection, chunk: ChunkRow, state: str) -> bool:

@@ -21,6 +21,7 @@ from engine import log_ids, tracing
 from engine.bus.base import Bus
 from engine.errors import InternalError, ModelNotReadyError
 from engine.jobs.chunk import Chunk
+from engine.jobs.company import Company
 from engine.jobs.endings import end_job
 from engine.jobs.items import run_items
 from engine.jobs.results import Results
@@ -37,6 +38,8 @@ from engine.values import JobStatus
 log = logging.getLogger(__name__)
 
 MAX_STARTS = 5
+MAX_STARTS_BESIDE = 3
+"""A chunk that was started so often without an end runs alone: another one may have ended its process."""
 NOT_READY_SECONDS = 5.0
 KNOWN_JOBS = 500
 POISONOUS = "The process that ran it ended, several times: it may be this item, or one of its neighbours."
@@ -70,6 +73,7 @@ class Worker:
         self._spending = Spending(database, bus, budgets)
         self._results = Results(database, bus, budgets, router.gates.callers, observer)
         self._known: dict[str, JobRow] = {}
+        self._company = Company()
 
     async def handle(self, chunk_id: int) -> None:
         """Runs a chunk that was offered. Cancelled, it stores what has ended and gives back the rest.
@@ -77,9 +81,17 @@ class Worker:
         Raises:
             DatabaseUnavailableError: the chunk stays as it is, and will be offered again.
         """
-        begun = await self._start(chunk_id)
+        async with self._company.beside():
+            was_begun = await self._handle(chunk_id, MAX_STARTS_BESIDE)
+        if not was_begun and await self._is_suspected(chunk_id):
+            async with self._company.alone():
+                await self._handle(chunk_id, queries.MANY)
+
+    async def _handle(self, chunk_id: int, most: int) -> bool:
+        """Runs a chunk unless it was started `most` times without an end; returns whether it was begun."""
+        begun = await self._start(chunk_id, most)
         if begun is None:
-            return
+            return False
         row, job, status = begun
         self.jobs[chunk_id] = job.id
         try:
@@ -90,10 +102,15 @@ class Worker:
                 await self._run(row, job, status)
         finally:
             del self.jobs[chunk_id]
+        return True
 
-    async def _start(self, chunk_id: int) -> Begun | None:
+    async def _is_suspected(self, chunk_id: int) -> bool:
+        async with self._database.read() as connection:
+            return await queries.starts(connection, chunk_id) >= MAX_STARTS_BESIDE
+
+    async def _start(self, chunk_id: int, most: int) -> Begun | None:
         """Begins a chunk; cancelled meanwhile, it gives it back, if it was begun all the same."""
-        starting = asyncio.ensure_future(self._started(chunk_id))
+        starting = asyncio.ensure_future(self._started(chunk_id, most))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -102,9 +119,9 @@ class Worker:
                 await uncancelled(self._cut(begun[0], None))
             raise
 
-    async def _started(self, chunk_id: int) -> Begun | None:
+    async def _started(self, chunk_id: int, most: int) -> Begun | None:
         async with self._database.write(patient=True) as connection:
-            begun = await queries.start(connection, chunk_id, self.owner)
+            begun = await queries.start(connection, chunk_id, self.owner, most=most)
         if begun is None:
             return None
         row, status = begun

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.services import free_port, new_postgres_database, redis_url
+from tests.system.gates import Gate
 from tests.system.processes import LEASE_SECONDS, Server, serving
 
 
@@ -25,3 +27,9 @@ async def two_servers() -> AsyncIterator[tuple[Server, Server]]:
             first = await stack.enter_async_context(serving(free_port(), environment))
             second = await stack.enter_async_context(serving(free_port(), environment, first.key))
             yield first, second
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """What the waiting model waits for, closed."""
+    return Gate(tmp_path)

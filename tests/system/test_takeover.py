@@ -17,6 +17,7 @@ from db.tables.predictions import predictions
 from db.tables.usage import usage
 from engine.values import PredictionStatus
 from tests.services import free_port
+from tests.system.gates import Gate, environment
 from tests.system.processes import Server, serving
 
 MODULE = "tests.system.waiting_server"
@@ -25,66 +26,6 @@ PREDICT = """mutation { predict(input: {
   model: {name: "waiting"}, data: {tabular: {records: [{x: 1}]}}, waitMs: 0, cache: BYPASS
 }) { prediction { id status } errors { message } } }"""
 FIND = "query ($id: ID!) { prediction(id: $id) { status attempts output { __typename } usage { records } } }"
-
-
-class Gate:
-    """What the waiting backend waits for."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "closed"
-        self._calls = folder / "closed.calls"
-        self.close()
-
-    def close(self) -> None:
-        """Lets predictions wait."""
-        self._file.touch()
-
-    def open(self) -> None:
-        """Lets them end."""
-        self._file.unlink()
-
-    def calls(self) -> list[str]:
-        """Returns the process of each call of the backend."""
-        return self._calls.read_text().split() if self._calls.exists() else []
-
-    async def calls_come_to(self, count: int) -> None:
-        """Waits until the backend was called so many times."""
-        async with asyncio.timeout(30):
-            while len(self.calls()) < count:  # noqa: ASYNC110  # other processes call
-                await asyncio.sleep(0.02)
-
-    def models_file(self) -> Path:
-        """Writes the registry file of the model that waits."""
-        file = self._file.with_name("models.toml")
-        file.write_text(
-            f"""
-            [[models]]
-            name = "waiting"
-            display_name = "Waiting"
-            task = "TABULAR_REGRESSION"
-            [[models.versions]]
-            version = "1"
-            backend = {{ kind = "ONNX", path = "{self._file}" }}
-            input_schema = {{ type = "object", properties = {{ x = {{ type = "number" }} }} }}
-            price = {{ per_prediction = "0.5" }}
-            """
-        )
-        return file
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate(tmp_path)
-
-
-def environment(url: str, gate: Gate, tmp_path: Path) -> dict[str, str]:
-    return {
-        "FORETELL_DATABASE_URL": url,
-        "FORETELL_DATA_DIRECTORY": str(tmp_path / "data"),
-        "FORETELL_EMBEDDED_MODELS": "false",
-        "FORETELL_MODELS_FILE": str(gate.models_file()),
-        "FORETELL_LEASE_SECONDS": str(LEASE_SECONDS),
-    }
 
 
 def server(given: Mapping[str, str], key: str = "") -> AbstractAsyncContextManager[Server]:

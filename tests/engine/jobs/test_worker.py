@@ -10,7 +10,7 @@ from db.queries import chunks as chunk_queries
 from db.tables.jobs import chunks
 from engine.errors import ModelError, ThrottledError
 from engine.jobs import chunk as chunk_module
-from engine.jobs.worker import MAX_STARTS
+from engine.jobs.worker import MAX_STARTS, MAX_STARTS_BESIDE
 from engine.routing import callers as callers_module
 from engine.usage.verify import differences
 from engine.values import BatchItem, JobStatus, ModelRef
@@ -332,6 +332,24 @@ async def test_a_chunk_that_ends_its_process_again_and_again_fails(bench: Bench)
 
     assert (ended.status, ended.failed, bench.backend.calls) == ("SUCCEEDED", 2, [])
     assert {(row.error or {})["retryable"] for row in await bench.items(job.id)} == {True}
+
+
+async def test_chunks_that_may_have_ended_their_process_run_one_by_one(bench: Bench) -> None:
+    job = await bench.submit(40)
+    async with bench.database.write() as connection:
+        suspected = update(chunks).where(chunks.c.job_id == job.id).values(starts=MAX_STARTS_BESIDE)
+        await connection.execute(suspected)
+    beside: set[int] = set()
+
+    async def look() -> None:
+        beside.add(len(worker.jobs))
+
+    bench.backend.look = look
+    async with bench.working(slots=4) as worker:
+        ended = await bench.ended(job.id)
+
+    assert beside == {1}
+    assert ended.succeeded == 40
 
 
 async def test_a_job_whose_source_is_gone_fails_and_says_so(bench: Bench) -> None:
