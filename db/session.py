@@ -18,11 +18,8 @@ from db.errors import DatabaseUnavailableError
 from db.group_commit import GroupCommit
 from db.inline import InlineConnection, InlineReads
 from db.one_trip import connect
+from db.postgresql import postgresql_engine
 from db.prepared import Prepared
-
-CONNECT_SECONDS = 5.0
-STATEMENT_SECONDS = 60.0
-"""How long a PostgreSQL that hangs is waited for; migrations wait as long as it takes."""
 
 Synchronous = Literal["NORMAL", "FULL", "EXTRA"]
 
@@ -62,13 +59,7 @@ class Database:
                 watchers=self._inline.watchers,
             )
         else:
-            self._writer = create_async_engine(
-                url,
-                pool_size=pool_size,
-                pool_pre_ping=True,
-                hide_parameters=True,
-                connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
-            )
+            self._writer = postgresql_engine(url, pool_size)
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
             self._transactions = _EngineTransactions(self._writer, self.commits)
 

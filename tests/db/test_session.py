@@ -1,11 +1,13 @@
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from db import postgresql
 from db.errors import DatabaseError, DatabaseUnavailableError, UniqueViolationError
 from db.queries import keys as queries
 from db.session import Database
@@ -153,6 +155,33 @@ async def test_a_cut_connection_fails_one_transaction_and_the_pool_heals(postgre
     assert await names(postgres) == ["healed"]
 
 
+@pytest.mark.postgres
+async def test_a_connection_that_the_server_closed_is_replaced_before_it_is_used(postgres: Database) -> None:
+    await add(postgres, "before")
+    await cut_connections(postgres)
+    await add(postgres, "after")
+
+    assert await names(postgres) == ["after", "before"]
+
+
+@pytest.mark.postgres
+async def test_a_connection_is_asked_whether_it_is_there_only_after_it_was_idle(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    async with postgres.write() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver.add_query_logger(lambda record: asked.append(record.query))
+
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 60.0)
+    await add(postgres, "at once")
+    at_once = asked.count(";")
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 0.0)
+    await add(postgres, "after a while")
+
+    assert (at_once, asked.count(";")) == (0, 1)
+
+
 async def add_while_cut(database: Database, name: str) -> None:
     async with database.write() as connection:
         await queries.add_project(connection, ProjectRow(name=name))
@@ -165,7 +194,7 @@ async def cut_connections(database: Database) -> None:
     async with other.read() as connection:
         await connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )

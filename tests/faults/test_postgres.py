@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from db import session
+from db import postgresql
 from db.errors import DatabaseUnavailableError
 from db.session import Database
 from tests.clients.served import served
@@ -111,7 +111,7 @@ async def test_what_runs_when_the_server_crashes_ends_once_it_is_back(
 async def test_a_server_that_hangs_is_waited_for_so_long_and_no_longer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgres: OwnPostgres, between: Wire
 ) -> None:
-    monkeypatch.setattr(session, "STATEMENT_SECONDS", 2.0)
+    monkeypatch.setattr(postgresql, "STATEMENT_SECONDS", 2.0)
     url = postgres.url.replace(str(postgres.port), str(between.port))
 
     async with served(settings(tmp_path, url)) as server:
