@@ -39,6 +39,17 @@ async def test_every_item_becomes_one_prediction_with_the_answer_to_its_input(an
     assert {row.cost_nanos for row in items} == {1000}
 
 
+async def test_an_item_keeps_its_name_whatever_characters_it_has(any_bench: Bench) -> None:
+    names = [None, "a line\nand one\r\nmore", '"quoted" \\n {1,NULL}', "\x1f\t", "é \U0001f600", "null", " "]
+    job = await any_bench.submit_items([BatchItem(name, tabular({"x": 1})) for name in names])
+
+    async with any_bench.working():
+        await any_bench.ended(job.id)
+
+    items = sorted(await any_bench.items(job.id), key=lambda row: row.item_index or 0)
+    assert [row.custom_id for row in items] == names
+
+
 async def test_items_are_numbered_in_the_order_in_which_they_ended(any_bench: Bench) -> None:
     job = await any_bench.submit(30)
 
