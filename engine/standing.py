@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
-
-from db.types import now
 
 FIRST_TIER = "internal"
 """The tier of the first project: whoever tries Foretell is not limited by anyone."""
@@ -56,7 +54,7 @@ class RateLimit(NamedTuple):
     @property
     def reset_at(self) -> datetime:
         """When that will be."""
-        return now() + timedelta(seconds=self.reset_seconds)
+        return datetime.now(UTC) + timedelta(seconds=self.reset_seconds)
 
 
 @dataclass(frozen=True, slots=True)
