@@ -9,7 +9,7 @@ from typing import ClassVar
 from engine.backends.base import Token
 from engine.bus.base import Bus
 
-GATHER_TIMES = 5
+GATHER_TIMES = 10
 """How many times as long as handing on a piece takes, tokens are gathered for the next one."""
 GATHER_MOST_SECONDS = 0.5
 LIGHT_SECONDS = 0.002
