@@ -195,16 +195,18 @@ async def test_who_pauses_a_job_can_say_why(bench: Bench) -> None:
 
 async def test_a_job_past_its_window_expires_and_keeps_what_has_ended(any_bench: Bench) -> None:
     job = await any_bench.submit(50)
-    async with any_bench.database.write() as connection:
-        await connection.execute(update(jobs).values(deadline_at=now() + timedelta(seconds=0.5)))
-    stuck = asyncio.Event()
+    begun, stuck = asyncio.Event(), asyncio.Event()
 
     async def look() -> None:
         if len(any_bench.backend.calls) > 10:
+            begun.set()
             await stuck.wait()
 
     any_bench.backend.look = look
     async with any_bench.working():
+        await asyncio.wait_for(begun.wait(), 30)
+        async with any_bench.database.write() as connection:
+            await connection.execute(update(jobs).values(deadline_at=now() + timedelta(seconds=0.5)))
         ended = await any_bench.ended(job.id)
 
     assert (ended.status, ended.status_reason) == ("EXPIRED", upkeep.EXPIRED)
