@@ -93,8 +93,13 @@ def _found_in(
     """Returns the arguments; None where one of the variables has no value, or null, which may be an error."""
     if by_variables is None:
         return None
-    values = {name: variables.get(variable) for name, variable in by_variables}
-    return None if None in values.values() else values
+    values = {}
+    for name, variable in by_variables:
+        value = variables.get(variable)
+        if value is None:
+            return None
+        values[name] = value
+    return values
 
 
 def _constant(

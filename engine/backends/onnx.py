@@ -1,4 +1,4 @@
-"""OnnxBackend: ONNX files in this process, run by ONNX Runtime: what takes a while batched, in threads."""
+"""OnnxBackend: ONNX files in this process, run by ONNX Runtime in threads, calls batched on the way."""
 
 from __future__ import annotations
 
