@@ -1,12 +1,13 @@
 """Arguments and variables: what the resolvers get, and what a client is told about wrong ones."""
 
 import enum
-from typing import Any
+from typing import Any, NewType
 
 import pytest
 import strawberry
 from strawberry import relay
 from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
 
 from tests.executor.both import both
 
@@ -170,3 +171,28 @@ def test_an_argument_of_skip_that_turns_out_null_is_left_to_graphql_core() -> No
     assert both(schema, text, {}).data == {"unset": "UNSET"}
     result = both(schema, text, {"flag": None}, allow_fallback=True)
     assert result.errors
+
+
+class Incomparable:
+    """A value as numpy's arrays are: to compare it says neither yes nor no."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_variable_may_hold_what_can_not_be_compared() -> None:
+    Odd = NewType("Odd", Incomparable)
+    scalar = strawberry.scalar(name="Odd", parse_value=lambda _: Incomparable())
+
+    def field(value: Any) -> str:
+        return type(value).__name__
+
+    field.__annotations__["value"] = Odd
+    query = type("Query", (), {"field": strawberry.field(resolver=field)})
+    schema = strawberry.Schema(strawberry.type(query), config=StrawberryConfig(scalar_map={Odd: scalar}))
+
+    result = both(schema, "query ($value: Odd!) { field(value: $value) }", {"value": 1})
+
+    assert result.data == {"field": "Incomparable"}
