@@ -208,10 +208,13 @@ class Runs:
             span.note({"foretell.status": run.row.status, "foretell.cached": run.row.cached})
 
     async def _execute(self, run: Run) -> None:
+        is_generated = generates(run.asked.served.version.spec.task)
+        if is_generated:  # who follows it may come before the first token
+            self._bus.begin(run.row.id)
         if run.row.status == PredictionStatus.QUEUED and not await self._mark_running(run):
             return
         run.started = time.perf_counter()
-        if generates(run.asked.served.version.spec.task):
+        if is_generated:
             run.stream = TextStream(self._bus, run.row.id)
         try:
             outcome = self._stopped(run) if run.canceled else await self._outcome(run)
@@ -259,6 +262,8 @@ class Runs:
 
     def _ended(self, run: Run) -> None:
         self._running.pop(run.row.id, None)
+        if run.row.finished_at is None:
+            self._bus.leave(run.row.id)
         run.tries.leave()
 
     async def _mark_running(self, run: Run) -> bool:

@@ -45,6 +45,9 @@ class Bus(Protocol):
     async def open(self) -> None:
         """Starts listening."""
 
+    def begin(self, stream: str) -> None:
+        """Tells that this process is to write a stream: its readers here wait for the first piece of it."""
+
     def append(self, stream: str, tokens: Sequence[Token]) -> int:
         """Adds tokens to a stream of this process as one numbered piece, and returns its number.
 
@@ -54,13 +57,16 @@ class Bus(Protocol):
     def end(self, stream: str) -> int:
         """Ends a stream of this process, and returns the number of the end."""
 
+    def leave(self, stream: str) -> None:
+        """Takes back that a stream was begun here, if nothing was written to it: another process may."""
+
     def follow(self, stream: str, after: int) -> AsyncGenerator[StreamEvent, None]:
         """Yields what a stream holds after a number, then what comes, up to and with its end.
 
         No number is left out and none comes twice. A reader for whom pieces are missing, because it
-        came late or reads slowly, gets one `Snapshot` instead. A stream that nobody ever wrote to,
-        or that is forgotten, ends at once without an `End`; so it does every few seconds for one of
-        the readers of a silent stream, who is to look elsewhere whether it is over.
+        came late or reads slowly, gets one `Snapshot` instead. A stream that this process did not begin
+        and nobody ever wrote to, or that is forgotten, ends at once without an `End`; so it does every few
+        seconds for one of the readers of a silent stream, who is to look elsewhere whether it is over.
         """
 
     def abandon(self, stream: str) -> None:

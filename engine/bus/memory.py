@@ -27,18 +27,26 @@ class MemoryBus:
     async def open(self) -> None:
         """Listens already."""
 
+    def begin(self, stream: str) -> None:
+        """See `Bus`."""
+        self._stream(stream)
+
     def append(self, stream: str, tokens: Sequence[Token]) -> int:
         """See `Bus`."""
-        local = self._streams.setdefault(stream, LocalStream(self._kept_pieces))
+        local = self._stream(stream)
         local.add(joined(local.last + 1, tokens))
         return local.last
 
     def end(self, stream: str) -> int:
         """See `Bus`."""
-        local = self._streams.setdefault(stream, LocalStream(self._kept_pieces))
+        local = self._stream(stream)
         local.finish()
         asyncio.get_running_loop().call_later(self._kept_seconds, self._streams.pop, stream, None)
         return local.last + 1
+
+    def leave(self, stream: str) -> None:
+        """See `Bus`."""
+        let_go_of(self._streams, stream)
 
     async def follow(self, stream: str, after: int) -> AsyncGenerator[StreamEvent, None]:
         """See `Bus`."""
@@ -71,6 +79,17 @@ class MemoryBus:
         """See `Bus`."""
         for local in self._streams.values():
             local.abandon()
+
+    def _stream(self, stream: str) -> LocalStream:
+        return self._streams.setdefault(stream, LocalStream(self._kept_pieces))
+
+
+def let_go_of(streams: dict[str, LocalStream], stream: str) -> None:
+    """Forgets a stream to which nothing was written, and sends its readers elsewhere."""
+    local = streams.get(stream)
+    if local is not None and not local.last and not local.ended:
+        del streams[stream]
+        local.abandon()
 
 
 def joined(sequence: int, tokens: Sequence[Token]) -> Piece:

@@ -25,7 +25,7 @@ from db.types import new_id
 from engine.backends.base import Token
 from engine.bus.base import BusState
 from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics, LocalWatcher
-from engine.bus.memory import KEPT_SECONDS, joined
+from engine.bus.memory import KEPT_SECONDS, joined, let_go_of
 from engine.events import Piece, Snapshot, StreamEvent
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,10 @@ class RedisBus:
             asyncio.create_task(self._send(), name="bus sender"),
         ]
 
+    def begin(self, stream: str) -> None:
+        """See `Bus`; the readers in other processes ask for it until it is there."""
+        self._own.setdefault(stream, LocalStream(self._kept_pieces))
+
     def append(self, stream: str, tokens: Sequence[Token]) -> int:
         """See `Bus`."""
         local = self._own.setdefault(stream, LocalStream(self._kept_pieces))
@@ -114,12 +118,16 @@ class RedisBus:
     def end(self, stream: str) -> int:
         """See `Bus`; a process that takes over a stream may end it too."""
         local = self._own.get(stream)
-        number = 0 if local is None else local.last + 1
+        number = local.last + 1 if local is not None and local.last else 0
         self._queue(_Message(stream, number, "", None, ends=True))
         if local is not None:
             local.finish()
             asyncio.get_running_loop().call_later(self._kept_seconds, self._own.pop, stream, None)
         return number
+
+    def leave(self, stream: str) -> None:
+        """See `Bus`."""
+        let_go_of(self._own, stream)
 
     async def follow(self, stream: str, after: int) -> AsyncGenerator[StreamEvent, None]:
         """See `Bus`."""

@@ -203,6 +203,39 @@ async def test_a_stream_that_nobody_wrote_ends_at_once(make_buses: Any) -> None:
     assert events == []
 
 
+async def test_readers_of_its_own_process_wait_for_a_stream_that_was_begun(make_buses: Any) -> None:
+    writer, _ = await make_buses()
+    stream = name()
+    writer.begin(stream)
+
+    following = asyncio.create_task(once(writer, stream))
+    await asyncio.sleep(0.01)
+    writer.append(stream, [Token("late")])
+    writer.leave(stream)  # it has begun by now
+    writer.end(stream)
+
+    async with asyncio.timeout(2):
+        assert await following == [Piece(1, "late"), End(2)]
+
+
+async def test_who_waits_for_a_stream_that_is_left_is_sent_elsewhere(make_buses: Any) -> None:
+    writer, _ = await make_buses()
+    stream = name()
+    writer.begin(stream)
+
+    following = asyncio.create_task(once(writer, stream))
+    await asyncio.sleep(0.01)
+    writer.leave(stream)
+
+    async with asyncio.timeout(2):
+        assert await following == await once(writer, stream) == []
+
+
+async def once(bus: Bus, stream: str) -> list[StreamEvent]:
+    """Follows a stream as far as it goes without coming back."""
+    return [event async for event in bus.follow(stream, 0)]
+
+
 async def test_a_thousand_readers_of_a_stream_all_get_it_whole(make_buses: Any) -> None:
     writer, reader = await make_buses()
     stream = name()
