@@ -202,7 +202,6 @@ class Predictor:
         """Gives a prediction the answer that is known before it is stored."""
         generated = generates(run.asked.served.version.spec.task)
         stream = TextStream(self._bus, run.row.id) if generated else None
-        run.row.started_at = run.row.created_at
         self._runs.settle(run, replayed(known, stream))
 
     async def _reserve(self, run: Run, claim: Claim, *, is_known: bool, is_another: bool) -> None:
@@ -235,7 +234,7 @@ class Predictor:
 
     async def _start_and_wait(self, run: Run, request: PredictRequest, *, is_another: bool) -> None:
         # A task of its own: a caller who leaves while it is stored must not leave it without a run.
-        told = asyncio.get_running_loop().create_future()
+        run.told = told = asyncio.get_running_loop().create_future()
         run.task = asyncio.create_task(self._start_and_run(run, request, told, is_another=is_another))
         try:
             await told
@@ -332,10 +331,9 @@ class Predictor:
     def _row(
         self, viewer: Viewer, request: PredictRequest, request_id: str, asked: Question
     ) -> PredictionRow:
-        """Returns the row of a new prediction: one whose caller waits starts at once, so it is RUNNING."""
+        """Returns the row of a new prediction, which starts at once, so it is RUNNING."""
         row_id = new_id()
         accepted_at = created_at(row_id)
-        starts = request.wait_ms > 0
         deadline = request.deadline_ms
         return NewPrediction(
             id=row_id,
@@ -344,10 +342,10 @@ class Predictor:
             model_id=asked.served.version.model.id,
             alias_id=asked.route.alias_id,
             **Tries(asked.route, asked.served).columns(),
-            status=PredictionStatus.RUNNING if starts else PredictionStatus.QUEUED,
+            status=PredictionStatus.RUNNING,
             request_id=request_id,
             created_at=accepted_at,
-            started_at=accepted_at if starts else None,
+            started_at=accepted_at,
             deadline_at=None if deadline is None else accepted_at + timedelta(milliseconds=deadline),
             owner=self._runs.owner,
             lease_until=self._runs.lease_until(),

@@ -55,6 +55,8 @@ class Run:
     reservation: Reservation | None = None
     is_budgeted: bool = True
     """Whether it may have reserved money; who takes one over does not know."""
+    told: asyncio.Future[None] | None = field(default=None, init=False)
+    """Done when its caller waits no longer; None without a caller."""
     task: asyncio.Task[Any] | None = field(default=None, init=False)
     is_at_work: bool = field(default=False, init=False)
     """Whether its task looks for the answer now, which is what a cancel stops."""
@@ -277,12 +279,13 @@ class Runs:
         return started
 
     def tell(self, run: Run) -> None:
-        """Tells of the end; nobody can watch yet what came and went within one request."""
+        """Tells of the end; nobody can watch yet what came and went while its caller waited."""
         spec = run.tries.served.version.spec
         self._observer.prediction_ended(spec.name, run.row)
         if generates(spec.task):
             self._bus.end(run.row.id)
-        if (run.row.total_ms or 0.0) > NEWS_AFTER_MS or run.row.started_at != run.row.created_at:
+        is_known = run.told is None or run.told.done()
+        if is_known or (run.row.total_ms or 0.0) > NEWS_AFTER_MS:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from engine.events import End
 from tests.engine.limits.texts import tell, teller
 from tests.engine.workshop import Workshop
@@ -35,6 +37,27 @@ async def test_who_follows_a_text_that_is_lost_is_sent_elsewhere(workshop: Works
 
     async with asyncio.timeout(2):
         assert await following == []
+
+
+@pytest.mark.parametrize("wait_ms", [0, 20])
+async def test_who_waits_no_longer_hears_of_the_end_at_once(workshop: Workshop, wait_ms: int) -> None:
+    workshop.backend.gate.clear()
+    row = await workshop.predict(wait_ms=wait_ms)
+
+    with workshop.here.bus.watch(f"prediction:{row.id}") as news:
+        workshop.backend.gate.set()
+
+        assert await news.next(5) == "SUCCEEDED"
+
+
+async def test_who_does_not_wait_costs_no_transaction_more(workshop: Workshop) -> None:
+    ended = []
+    for wait_ms in (10_000, 0):
+        before = workshop.database.commits.transactions
+        row = await workshop.ended((await workshop.predict(wait_ms=wait_ms)).id)
+        ended.append((row.status, workshop.database.commits.transactions - before))
+
+    assert ended == [("SUCCEEDED", 2)] * 2
 
 
 async def _events(workshop: Workshop, prediction_id: str) -> list[object]:
