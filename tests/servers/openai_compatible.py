@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.servers.script import Script
 
@@ -158,7 +159,10 @@ class _Connection:
         self._ahead = b""
 
     async def request(self) -> tuple[str, dict[str, str], bytes] | None:
-        """Returns the path, headers and body of the next request, or None if there is none."""
+        """Returns the path, headers and body of the next request, or None if there is none.
+
+        As a proxy's, its path comes behind the address of a server.
+        """
         try:
             head = self._ahead + await self._reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
@@ -167,7 +171,7 @@ class _Connection:
         first, *lines = head.decode("latin-1").split("\r\n")[:-2]
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         content = await self._reader.readexactly(int(headers.get("content-length", 0)))
-        return first.split(" ")[1], headers, content
+        return urlsplit(first.split(" ")[1]).path, headers, content
 
     async def ended(self) -> None:
         """Returns when the client has closed the connection; keeps the beginning of its next request."""

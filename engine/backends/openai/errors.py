@@ -25,7 +25,7 @@ class Translator:
             return error
         if isinstance(error, openai.APIStatusError):
             return self._of_status(error)
-        if isinstance(error, openai.APIConnectionError):
+        if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
             return _of_connection(error)
         if isinstance(error, openai.APIError):
             return self._of_event(error)
@@ -64,14 +64,13 @@ class Translator:
         return after_colon(message, self._key)
 
 
-def _of_connection(error: openai.APIConnectionError) -> ProcessingError:
+def _of_connection(error: aiohttp.ClientError) -> ProcessingError:
     """Returns our error for a connection that failed; only one that was never made was not yet paid for."""
-    cause = error.__cause__ and error.__cause__.__cause__  # httpx's, and what aiohttp says more precisely
-    if isinstance(cause, aiohttp.ConnectionTimeoutError):
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
         return ModelError("The model server can not be reached in time.", retryable=True)
-    if isinstance(cause, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorError):
         return ModelError("The model server can not be reached.", retryable=True)
-    if isinstance(cause, TimeoutError):
+    if isinstance(error, TimeoutError):
         return StalledError()
     return ModelError("The connection to the model server broke off.", retryable=True)
 

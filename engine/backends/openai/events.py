@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
+import aiohttp
 import httpx2
 import openai
 import orjson
@@ -27,15 +27,11 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 class Events:
     """The JSON of the events of one answer."""
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        is_plain = "content-encoding" not in response.headers
-        pieces = cast(AsyncIterator[bytes], response.stream) if is_plain else response.aiter_bytes()
-        self._pieces = aiter(pieces)
+        self._pieces = aiter(response.content.iter_any())
         self._unread: deque[bytes] = deque()
         self._rest = b""
-        self._data: list[bytes] = []
-        self._size = 0
         self._is_done = False
 
     def __bool__(self) -> bool:
@@ -46,7 +42,7 @@ class Events:
         """Returns what the next event holds, which is there already.
 
         Raises:
-            APIError: of the client; it is an error.
+            APIError: of the official client; it is an error.
             UnreadableError: it holds no JSON.
         """
         data = self._unread.popleft()
@@ -55,57 +51,59 @@ class Events:
         except orjson.JSONDecodeError:
             found = _lenient_json(data)
         if isinstance(found, dict) and found.get("error"):
-            raise openai.APIError("An error came.", self._response.request, body=found["error"])
+            request = httpx2.Request(self._response.method, str(self._response.url))
+            raise openai.APIError("An error came.", request, body=found["error"])
         return found
 
     async def more(self) -> bool:
         """Returns once the next event is there; False at the end.
 
         Raises:
-            APIConnectionError: of the client; the server broke off.
+            ClientError: of aiohttp; the server broke off.
             UnreadableError: an event does not end.
         """
-        try:
-            while not self._unread and not self._is_done:
-                piece = await anext(self._pieces, None)
-                if piece is None:
-                    return False
-                self._take(piece)
-            if not self._unread:
-                await self._read_to_end()
-        except httpx2.RequestError as error:
-            raise openai.APIConnectionError(request=self._response.request) from error
+        while not self._unread and not self._is_done:
+            piece = await anext(self._pieces, None)
+            if piece is None:
+                return False
+            self._take(piece)
+        if not self._unread:
+            await self._read_to_end()
         return bool(self._unread)
 
     async def aclose(self) -> None:
         """Closes the connection, if the answer has not been read to its end."""
-        await self._response.aclose()
+        self._response.release()
+        await self._response.wait_for_close()
 
     async def _read_to_end(self) -> None:
         try:
             async with asyncio.timeout(DONE_SECONDS):
                 while await anext(self._pieces, None) is not None:
                     pass
-        except (TimeoutError, httpx2.RequestError):
+        except (TimeoutError, aiohttp.ClientError):
             return
 
     def _take(self, piece: bytes) -> None:
         """Parts what has come into events; what has only begun waits for its rest."""
-        self._size += len(piece)
-        lines = (self._rest + piece).splitlines(keepends=True)
-        self._rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
-        for line in lines:
-            if line.startswith(b"data:"):
-                self._data.append(line[5:].strip())
-            elif self._data and not line.strip():
-                data, self._data = b"\n".join(self._data), []
-                self._size = len(self._rest)
-                if data.startswith(DONE):
-                    self._is_done = True
-                    return
+        come = self._rest + piece
+        blocks = (come.replace(b"\r\n", b"\n") if b"\r" in come else come).split(b"\n\n")
+        self._rest = blocks.pop()
+        for block in blocks:
+            data = _data(block)
+            if data.startswith(DONE):
+                self._is_done = True
+                return
+            if data:
                 self._unread.append(data)
-        if self._size > MAX_EVENT_BYTES:
+        if len(self._rest) > MAX_EVENT_BYTES:
             raise UnreadableError
+
+
+def _data(block: bytes) -> bytes:
+    """Returns what the lines of an event hold, which nearly always is one."""
+    lines = [block] if b"\n" not in block else block.split(b"\n")
+    return b"\n".join([line[5:].strip() for line in lines if line.startswith(b"data:")])
 
 
 def _lenient_json(data: bytes) -> Any:

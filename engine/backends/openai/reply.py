@@ -113,7 +113,14 @@ class Reply:
         pieces: list[str] = []
         try:
             while self.finish_reason is None and self._stream:
-                if piece := self._take(self._chunk()):
+                chunk = self._chunk()
+                piece = None if self._half or self._singly else plain_text_in(chunk)
+                if piece is None:
+                    piece = self._take(chunk)
+                self._characters += len(piece)
+                if self._characters > MAX_CHARACTERS:
+                    raise ModelError(f"The model server wrote more than {MAX_CHARACTERS} characters.")
+                if piece:
                     pieces.append(piece)
                     if self._singly:
                         break
@@ -186,9 +193,6 @@ class Reply:
             raise ModelError("The model server failed while it answered.", retryable=True)
         if isinstance(reason, str) and reason:
             self.finish_reason = FINISH_REASONS.get(reason, FinishReason.STOP)
-        self._characters += len(text)
-        if self._characters > MAX_CHARACTERS:
-            raise ModelError(f"The model server wrote more than {MAX_CHARACTERS} characters.")
         return text
 
     def _whole_characters(self, text: str) -> str:
@@ -196,6 +200,20 @@ class Reply:
         text = self._half + text
         self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         return storable(text[:-1] if self._half else text)
+
+
+def plain_text_in(chunk: dict[str, Any]) -> str | None:
+    """Returns the text of a chunk that holds nothing else, as nearly all do; None of any other.
+
+    That takes half the time of looking at all that a chunk may tell.
+    """
+    try:
+        choice = chunk["choices"][0]
+        text = choice["delta"]["content"]
+        is_plain = choice["finish_reason"] is None and chunk.get("usage") is None
+        return text if is_plain and text and text.isascii() and "\0" not in text else None
+    except (LookupError, TypeError, AttributeError):
+        return None
 
 
 def text_in(choice: dict[str, Any]) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import orjson
-from openai import APIConnectionError, APIStatusError, DefaultAioHttpClient
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from openai import APIStatusError
 
 from engine import tracing
 from engine.backends.openai.config import OpenAIConfig
@@ -21,6 +24,8 @@ from engine.backends.retries import RetryBudget, retried
 
 CHECK_SECONDS = 10.0
 USER_AGENT = f"foretell/{version('foretell')}"
+KEPT_SECONDS = 5.0
+"""How long a connection is kept after a call."""
 NO_KEY = "none"  # a server that takes no key does not look at it
 
 Answer = TypeVar("Answer")
@@ -35,22 +40,24 @@ class Upstream:
         self._translate = Translator(key)
         self._budget = RetryBudget()
         self._base = config.base_url.rstrip("/")
-        self._urls: dict[str, httpx2.URL] = {}
-        self._headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            "Authorization": f"Bearer {key or NO_KEY}",
-        }
-        # Only the connection is timed here: how long an answer may take is for us to say, call by call.
-        timeout = httpx2.Timeout(None, connect=config.timeouts.connect)
-        self._extensions = {"timeout": timeout.as_dict()}
-        limits = httpx2.Limits(
-            max_connections=config.max_connections, max_keepalive_connections=config.max_connections
+        # The official client's own way to HTTP, without the layers above it: they build, copy and merge
+        # headers, options and URLs anew for each request, which takes longer than to send it.
+        self._http = ClientSession(
+            # Certificates are those that the official client trusts.
+            connector=TCPConnector(
+                limit=config.max_connections, keepalive_timeout=KEPT_SECONDS, ssl=httpx2.create_ssl_context()
+            ),
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "User-Agent": USER_AGENT,
+                "Authorization": f"Bearer {key or NO_KEY}",
+            },
+            cookie_jar=DummyCookieJar(),
+            # Only the connection is timed here: how long an answer may take is for us to say, call by call.
+            timeout=ClientTimeout(total=None, sock_connect=config.timeouts.connect),
+            proxy=_proxy(config.base_url),
         )
-        # aiohttp reads HTTP in C; httpx's own h11 took half of what a generated text does.
-        # A redirect would take the key to a host that nobody has named.
-        self._http = DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
 
     async def check(self) -> None:
         """Asks for the list of models, which costs nothing; a server that has none is well too.
@@ -60,7 +67,7 @@ class Upstream:
         """
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                await _read(await self._send("GET", "/models"))
+                await (await self._send("GET", "/models")).read()
         except Exception as error:
             if getattr(error, "status_code", None) in (404, 405, 501):
                 return
@@ -76,13 +83,14 @@ class Upstream:
         """
 
         async def attempt() -> Reply:
-            async with AsyncExitStack() as stack:
-                events = Events(await self._send("POST", path, body))
-                reply = Reply(events, self._timeouts, deadline, self._translate, singly=self._singly)
-                stack.push_async_callback(reply.aclose)
+            events = Events(await self._send("POST", path, body))
+            reply = Reply(events, self._timeouts, deadline, self._translate, singly=self._singly)
+            try:
                 await reply.begin()
-                stack.pop_all()
-                return reply
+            except BaseException:
+                await reply.aclose()
+                raise
+            return reply
 
         return await self._retried(attempt, deadline)
 
@@ -94,40 +102,31 @@ class Upstream:
         """
 
         async def attempt() -> bytes:
-            return await _read(await self._send("POST", path, body))
+            return await (await self._send("POST", path, body)).read()
 
         return await self._retried(attempt, deadline)
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._http.aclose()
+        await self._http.close()
 
-    async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
+    async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> ClientResponse:
         """Returns an answer whose body is still to be read.
 
-        The request goes straight to the official client's HTTP client. What stands before that builds, copies
-        and merges headers, options and URLs anew for each, which takes as long as to send it.
-
         Raises:
-            APIConnectionError, APIStatusError: of the official client.
+            APIStatusError: of the official client; the server refuses.
+            ClientError: of aiohttp; the connection failed.
         """
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = httpx2.URL(self._base + path)
-        request = httpx2.Request(
+        response = await self._http.request(
             method,
-            url,
-            headers={**self._headers, **tracing.headers()},
-            content=None if body is None else orjson.dumps(body),
-            extensions=self._extensions,
+            self._base + path,
+            headers=tracing.headers(),
+            data=None if body is None else orjson.dumps(body),
+            # A redirect would take the key to a host that nobody has named.
+            allow_redirects=False,
         )
-        try:
-            response = await self._http.send(request, stream=True)
-        except httpx2.RequestError as error:
-            raise APIConnectionError(request=request) from error
-        if not response.is_success:
-            await _read(response)
-            raise _refusal(response)
+        if not 200 <= response.status < 300:
+            raise _refusal(response, await response.text(errors="replace"))
         return response
 
     async def _retried(self, attempt: Callable[[], Awaitable[Answer]], deadline: float) -> Answer:
@@ -145,18 +144,19 @@ class Upstream:
             raise self._translate(error) from error
 
 
-async def _read(response: httpx2.Response) -> bytes:
-    try:
-        return await response.aread()
-    except httpx2.RequestError as error:
-        raise APIConnectionError(request=response.request) from error
-
-
-def _refusal(response: httpx2.Response) -> APIStatusError:
+def _refusal(response: ClientResponse, text: str) -> APIStatusError:
     """Returns the official client's error for an answer that was read, with what the server says is wrong."""
     try:
-        body = response.json()
+        body = json.loads(text)
     except (ValueError, RecursionError):
-        body = response.text.strip()
+        body = text.strip()
     told = body.get("error", body) if isinstance(body, dict) else body
-    return APIStatusError(f"status {response.status_code}", response=response, body=told)
+    request = httpx2.Request(response.method, str(response.url))
+    answer = httpx2.Response(response.status, headers=list(response.headers.items()), request=request)
+    return APIStatusError(f"status {response.status}", response=answer, body=told)
+
+
+def _proxy(url: str) -> str | None:
+    """Returns the proxy that the environment names for a server, if it names one."""
+    server, proxies = urlsplit(url), getproxies()
+    return None if proxy_bypass(server.hostname or "") else proxies.get(server.scheme, proxies.get("all"))

@@ -202,3 +202,26 @@ async def test_a_probe_asks_for_the_list_of_models_and_for_no_answer(server: Mod
             await backend.probe()
 
     assert (server.checks - before, server.calls) == (1, [])
+
+
+async def test_the_proxy_that_the_environment_names_is_used(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url.replace("http://", "http://us:open@").removesuffix("/v1"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    await asked(openai_spec("http://models.invalid/v1"), text("Hello"))
+
+    headers = server.calls[0].headers
+    assert (headers["host"], headers["proxy-authorization"]) == ("models.invalid", "Basic dXM6b3Blbg==")
+
+
+async def test_a_server_that_the_environment_excepts_is_asked_without_a_proxy(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    told, _ = await asked(openai_spec(server.url), text("Hello"))
+
+    assert told

@@ -1,7 +1,10 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from engine.backends.base import Token
 from engine.backends.openai.reply import logprob_in
@@ -188,6 +191,21 @@ async def test_a_text_that_was_cut_is_counted_too(server: ModelServer, tmp_path:
     assert guess == Usage(UsageSource.ESTIMATED, input_tokens=2, output_tokens=3)
     assert count == Usage(UsageSource.COUNTED, input_tokens=7, output_tokens=9)
     assert long == Usage(UsageSource.ESTIMATED, input_tokens=2, output_tokens=22_500)
+
+
+async def test_a_compressed_answer_is_read_too() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        event = {"choices": [{"delta": {"content": "Once"}, "finish_reason": "stop"}]}
+        response = web.Response(text=f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n")
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    application = web.Application()
+    application.router.add_post("/v1/chat/completions", answer)
+    async with TestServer(application) as compressing:
+        told, _ = await asked(openai_spec(str(compressing.make_url("/v1"))), text("Hello"))
+
+    assert told == "Once"
 
 
 async def test_calls_share_connections(server: ModelServer) -> None:
