@@ -33,14 +33,14 @@ REMEMBERED, REMEMBERED_SECONDS = 500, 60.0
 class InlineReads:
     """One connection that reads on the event loop. Opened at its first use."""
 
-    def __init__(self, path: str, pragmas: Iterable[str]) -> None:
+    def __init__(self, path: str, pragmas: Iterable[str], watchers: Sequence[Callable[[str], None]]) -> None:
         self._path = path
         self._pragmas = tuple(pragmas)
         self._connection: sqlite3.Connection | None = None
         self._slow: TTLCache[str, bool] = TTLCache(REMEMBERED, REMEMBERED_SECONDS)
         self._until = 0.0
         self._used: float | None = None
-        self.watchers: list[Callable[[str], None]] = []
+        self._watchers = watchers
         """Are told every statement that ran here; one that was broken off is told where it runs again."""
 
     def rows(self, form: Form, parameters: Parameters) -> Sequence[Any] | None:
@@ -55,7 +55,7 @@ class InlineReads:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 self._slow[form.sql] = True
             return None
-        for watcher in self.watchers:
+        for watcher in self._watchers:
             watcher(form.sql)
         return found
 

@@ -2,7 +2,7 @@
 
 SQLAlchemy takes 180 µs for a statement that SQLite answers in 6: it builds the statement, looks for it in its
 cache, and wraps the rows. A prepared one is built when its module is imported, with named parameters, and
-compiled at its first use. PostgreSQL runs the same statement through SQLAlchemy.
+compiled at its first use, for the database that it is used on.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Boolean, Select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import Compiled, ExpandedState, SQLCompiler
 from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.types import TypeEngine
 
 from db.types import Json, Time, epoch_ms_or_none, from_epoch_ms_or_none, json_or_none
 
-DIALECT = SQLiteDialect_pysqlite()
+SQLITE: Dialect = SQLiteDialect_pysqlite()
+POSTGRESQL: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 MAX_FORMS = 600
 """How many forms of one statement are kept; one with a list has a form for each length of it."""
 
@@ -30,7 +34,7 @@ BINDERS: Mapping[type[Any], Callable[[Any], Any] | None] = {
     Json: json_or_none,
     Boolean: None,
 }
-"""What a TypeDecorator does by two calls more, for each value; sqlite3 binds True as 1 by itself."""
+"""What a TypeDecorator does by two calls more, for each value; drivers bind True by themselves."""
 
 Parameters = Mapping[str, Any]
 Statement = Select[Any] | ReturningUpdate[Any]
@@ -49,29 +53,26 @@ class Prepared:
     def __init__(self, statement: Statement, *, lists: Sequence[str] = ()) -> None:
         self.statement = statement
         self.lists = tuple(lists)
-        self._forms: dict[tuple[int, ...], Form] = {}
+        self._forms: dict[tuple[Any, ...], Form] = {}
 
     async def all(self, connection: AsyncConnection, **parameters: Any) -> Sequence[Any]:
         """Returns all rows, with their columns as attributes. Raises what `connection.execute` raises."""
-        run: RunPrepared | None = getattr(connection, "run_prepared", None)
-        if run is not None:
-            return await run(self, parameters)
-        rows: Sequence[Any] = (await connection.execute(self.statement, parameters)).all()
-        return rows
+        run: RunPrepared = connection.run_prepared  # type: ignore[attr-defined]
+        return await run(self, parameters)
 
     async def first(self, connection: AsyncConnection, **parameters: Any) -> Any:
         """Returns the first row, None if there is none."""
         rows = await self.all(connection, **parameters)
         return rows[0] if rows else None
 
-    def form(self, parameters: Parameters) -> Form:
-        """Returns the statement compiled for SQLite, for lists as long as the given ones."""
-        key = tuple(len(parameters[name]) for name in self.lists)
+    def form(self, parameters: Parameters, dialect: Dialect = SQLITE) -> Form:
+        """Returns the statement compiled for a database, for lists as long as the given ones."""
+        key = (dialect.name, *[len(parameters[name]) for name in self.lists])
         found = self._forms.get(key)
         if found is None:
             if len(self._forms) >= MAX_FORMS:
                 self._forms.clear()
-            found = self._forms[key] = Form(self.statement, parameters)
+            found = self._forms[key] = Form(self.statement, parameters, dialect)
         return found
 
 
@@ -80,19 +81,19 @@ class Form:
 
     __slots__ = ("_arguments", "_make", "sql")
 
-    def __init__(self, statement: Statement, parameters: Parameters) -> None:
-        compiled = statement.compile(dialect=DIALECT)
+    def __init__(self, statement: Statement, parameters: Parameters, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
         state = compiled.construct_expanded_state(dict(parameters))
         self.sql = state.statement
         self._arguments = [_argument(name, state, binder(compiled, name)) for name in state.positiontup or ()]
-        self._make = row_class(statement)._make
+        self._make = row_class(statement, dialect)._make
 
     def rows(self, connection: sqlite3.Connection, parameters: Parameters) -> list[Any]:
         """Runs the statement. Raises what sqlite3 raises."""
         return self.made(connection.execute(self.sql, self.arguments(parameters)).fetchall())
 
     def arguments(self, parameters: Parameters) -> tuple[Any, ...]:
-        """Returns the parameters in the order of the statement, as SQLite holds them."""
+        """Returns the parameters in the order of the statement, as the driver takes them."""
         return tuple([read(parameters) for read in self._arguments])
 
     def made(self, found: Iterable[Sequence[Any]]) -> list[Any]:
@@ -100,19 +101,14 @@ class Form:
         return list(map(self._make, found))
 
 
-def row_class(statement: Statement) -> Any:
-    """Returns a named tuple of the columns as SQLite holds them, whose attributes are what they mean.
+def row_class(statement: Statement, dialect: Dialect) -> Any:
+    """Returns a named tuple of the columns as the driver gives them, whose attributes are what they mean.
 
     A time is made of its milliseconds when it is asked for, and most are not; `created_at_ms` has them.
     """
-    columns = {str(column.key): column.type.dialect_impl(DIALECT) for column in statement.exported_columns}
-    base: Any = namedtuple("Row", list(columns))  # type: ignore[misc]
     types = {str(column.key): column.type for column in statement.exported_columns}
-    processors: dict[str, Callable[[Any], Any] | None] = {
-        name: type_.result_processor(DIALECT, None) for name, type_ in columns.items()
-    }
-    # a TypeDecorator's own processor is two calls more, for each time of each row
-    processors |= {name: from_epoch_ms_or_none for name, type_ in types.items() if isinstance(type_, Time)}
+    base: Any = namedtuple("Row", list(types))  # type: ignore[misc]
+    processors = {name: _processor(type_, dialect) for name, type_ in types.items()}
     members: dict[str, Any] = {
         name: property(_reader(index, processor))
         for index, (name, processor) in enumerate(processors.items())
@@ -124,6 +120,16 @@ def row_class(statement: Statement) -> Any:
     return type("Row", (base,), {"__slots__": (), "_asdict": _as_dict, **members})
 
 
+def _processor(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    if isinstance(
+        type_, Time
+    ):  # a TypeDecorator's own processor is two calls more, for each time of each row
+        return from_epoch_ms_or_none
+    if dialect is POSTGRESQL and not isinstance(type_, Json):
+        return None  # asyncpg gives Python's own values
+    return type_.dialect_impl(dialect).result_processor(dialect, None)
+
+
 def _reader(index: int, processor: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda row: processor(row[index])
 
@@ -133,7 +139,7 @@ def _as_dict(row: Any) -> dict[str, Any]:
 
 
 def binder(compiled: Compiled, name: str) -> Callable[[Any], Any] | None:
-    """Returns what makes of a parameter's value what SQLite holds; None: it is that already."""
+    """Returns what makes of a parameter's value what the driver takes; None: it is that already."""
     assert isinstance(compiled, SQLCompiler)
     bound = compiled.binds.get(name)
     if bound is None:
@@ -141,7 +147,9 @@ def binder(compiled: Compiled, name: str) -> Callable[[Any], Any] | None:
     for kind, process in BINDERS.items():
         if isinstance(bound.type, kind):
             return process
-    return bound.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+    if compiled.dialect is POSTGRESQL:
+        return None
+    return bound.type.dialect_impl(SQLITE).bind_processor(SQLITE)
 
 
 def _argument(

@@ -1,8 +1,8 @@
 """Prepared writes: the INSERTs and UPDATEs of single rows that every prediction makes.
 
 Within a transaction they change pages in memory, which takes SQLite less time than a thread takes to wake
-up, so they run on the event loop (see `db.group_commit`, whose COMMIT does not). PostgreSQL runs the same
-statements through SQLAlchemy.
+up, so they run on the event loop (see `db.group_commit`, whose COMMIT does not). On PostgreSQL they go to
+asyncpg (see `db.asyncpg_connection`).
 """
 
 from __future__ import annotations
@@ -14,27 +14,68 @@ from typing import Any
 
 import aiosqlite
 from sqlalchemy import Insert, Update
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from db.prepared import DIALECT, Parameters, Prepared, binder
+from db.prepared import POSTGRESQL, SQLITE, Parameters, Prepared, binder
 
 Values = Mapping[str, Any]
 RunInThread = Callable[[Sequence[tuple[str, Sequence[Any]]]], Awaitable[None]]
-"""The method of a connection that runs long statements itself."""
+"""The method of a connection to SQLite that runs long statements in its thread."""
+RunWritten = Callable[[str, Sequence[Any]], Awaitable[int]]
+"""The method of a connection to PostgreSQL that runs statements and returns how many rows they wrote."""
 
 
 class PreparedWrite:
     """An INSERT or UPDATE that gets all its values by name, the same two or more names each time."""
 
-    __slots__ = ("_binders", "_constants", "_sql", "_statement", "_values")
+    __slots__ = ("_forms", "_names", "_statement")
 
     def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
         self._statement = statement
-        compiled = statement.compile(dialect=DIALECT, column_keys=list(names))
+        self._names = tuple(names)
+        self._forms: dict[str, WriteForm] = {}
+
+    async def run(self, connection: AsyncConnection, values: Values) -> int:
+        """Runs the statement and returns how many rows it wrote. Raises what `connection.execute` raises."""
+        run_at_once: Callable[[str, list[Any]], int] | None = getattr(connection, "run_at_once", None)
+        if run_at_once is not None:
+            form = self._form(SQLITE)
+            return run_at_once(form.sql, form.positional(values))
+        return await self._run_written(connection, values)
+
+    async def run_long(self, connection: AsyncConnection, values: Values) -> None:
+        """Runs the statement where it keeps nobody waiting, because it writes many rows."""
+        run: RunInThread | None = getattr(connection, "run_in_thread", None)
+        if run is None:
+            await self._run_written(connection, values)
+        else:
+            form = self._form(SQLITE)
+            await run([(form.sql, form.positional(values))])
+
+    async def _run_written(self, connection: AsyncConnection, values: Values) -> int:
+        run: RunWritten = connection.run_written  # type: ignore[attr-defined]
+        form = self._form(POSTGRESQL)
+        return await run(form.sql, form.positional(values))
+
+    def _form(self, dialect: Dialect) -> WriteForm:
+        found = self._forms.get(dialect.name)
+        if found is None:
+            found = self._forms[dialect.name] = WriteForm(self._statement, self._names, dialect)
+        return found
+
+
+class WriteForm:
+    """A statement compiled for a database."""
+
+    __slots__ = ("_binders", "_constants", "_values", "sql")
+
+    def __init__(self, statement: Insert | Update, names: Sequence[str], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=list(names))
         assert isinstance(compiled, SQLCompiler)
-        self._sql = compiled.string
+        self.sql = compiled.string
         arguments = compiled.positiontup or []
         self._values = itemgetter(*arguments)
         binders = [binder(compiled, name) for name in arguments]
@@ -42,23 +83,9 @@ class PreparedWrite:
         bound = {name: compiled.binds[name] for name in arguments}
         self._constants = {name: bind.value for name, bind in bound.items() if not bind.required}
 
-    async def run(self, connection: AsyncConnection, values: Values) -> int:
-        """Runs the statement and returns how many rows it wrote. Raises what `connection.execute` raises."""
-        run: Callable[[str, list[Any]], int] | None = getattr(connection, "run_at_once", None)
-        if run is not None:
-            return run(self._sql, self._positional(values))
-        return (await connection.execute(self._statement, dict(values))).rowcount
-
-    async def run_long(self, connection: AsyncConnection, values: Values) -> None:
-        """Runs the statement where it keeps nobody waiting, because it writes many rows."""
-        run: RunInThread | None = getattr(connection, "run_in_thread", None)
-        if run is None:
-            await connection.execute(self._statement, dict(values))
-        else:
-            await run([(self._sql, self._positional({**self._constants, **values}))])
-
-    def _positional(self, values: Values) -> list[Any]:
-        found = list(self._values(values))
+    def positional(self, values: Values) -> list[Any]:
+        """Returns values in the order of the statement, as the driver takes them."""
+        found = list(self._values({**self._constants, **values} if self._constants else values))
         for place, bind in self._binders:
             value = found[place]
             if value is not None:  # which is NULL, whatever the column

@@ -11,6 +11,7 @@ from sqlalchemy import NullPool, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from db.asyncpg_connection import AsyncpgConnection
 from db.checkpoints import Checkpoints
 from db.commits import Commits
 from db.drivers import translated, translation
@@ -18,7 +19,7 @@ from db.errors import DatabaseUnavailableError
 from db.group_commit import GroupCommit
 from db.inline import InlineConnection, InlineReads
 from db.one_trip import connect
-from db.postgresql import postgresql_engine
+from db.postgresql import PostgresqlTransactions, postgresql_engine
 from db.prepared import Prepared
 
 Synchronous = Literal["NORMAL", "FULL", "EXTRA"]
@@ -46,22 +47,24 @@ class Database:
         self.write_problem: str | None = None
         """Why the latest transaction could not be written; None after one that was."""
         self._transactions: Transactions
+        self._watchers: list[Callable[[str], None]] = []
         if self.is_sqlite:
             pragmas = _pragmas(synchronous, busy_timeout_ms)
             self._reader = _sqlite_engine(url, [*pragmas, "PRAGMA query_only = ON"], min(pool_size, 4))
-            self._inline = InlineReads(self.url.database or "", [*pragmas, "PRAGMA query_only = ON"])
+            path = self.url.database or ""
+            self._inline = InlineReads(path, [*pragmas, "PRAGMA query_only = ON"], self._watchers)
             self._writer = _sqlite_engine(url, pragmas, 2)  # GroupCommit keeps one; the other migrates
             self._transactions = GroupCommit(
                 self._writer,
                 self.commits,
-                Checkpoints(self.url.database or "", pragmas),
+                Checkpoints(path, pragmas),
                 busy_timeout_ms=busy_timeout_ms,
-                watchers=self._inline.watchers,
+                watchers=self._watchers,
             )
         else:
             self._writer = postgresql_engine(url, pool_size)
-            self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
-            self._transactions = _EngineTransactions(self._writer, self.commits)
+            self._reader = self._writer
+            self._transactions = PostgresqlTransactions(self._writer, self.commits, self._watchers)
 
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
@@ -92,7 +95,8 @@ class Database:
     async def _pooled(self) -> AsyncIterator[AsyncConnection]:
         with translated():
             async with self._reader.connect() as connection:
-                yield connection
+                lent: Any = await AsyncpgConnection.over(connection, self._watchers)
+                yield lent
 
     def at_once(self, prepared: Prepared, **parameters: Any) -> Sequence[Any] | None:
         """Returns the rows of a statement without waiting; None where that can not be, as on PostgreSQL."""
@@ -108,15 +112,13 @@ class Database:
         engines = [engine.sync_engine for engine in self.engines]
         for engine in engines:
             event.listen(engine, "before_cursor_execute", record)
-        if self.is_sqlite:
-            self._inline.watchers.append(watcher)
+        self._watchers.append(watcher)
         try:
             yield
         finally:
             for engine in engines:
                 event.remove(engine, "before_cursor_execute", record)
-            if self.is_sqlite:
-                self._inline.watchers.remove(watcher)
+            self._watchers.remove(watcher)
 
     @property
     def is_awaited(self) -> bool:
@@ -195,25 +197,6 @@ class Transactions(Protocol):
 
     async def close(self) -> None:
         """Gives back what the transactions held."""
-
-
-class _EngineTransactions:
-    """One transaction, one connection of the pool: the server groups the commits itself."""
-
-    is_awaited = False
-
-    def __init__(self, engine: AsyncEngine, commits: Commits) -> None:
-        self._engine = engine
-        self._commits = commits
-
-    @asynccontextmanager
-    async def transaction(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
-        async with self._engine.begin() as connection:
-            yield connection
-        self._commits.add(1)
-
-    async def close(self) -> None:
-        """Holds nothing."""
 
 
 def _pragmas(synchronous: Synchronous, busy_timeout_ms: int) -> list[str]:

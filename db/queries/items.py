@@ -13,7 +13,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.prepared_writes import RunInThread
+from db.prepared_writes import RunInThread, RunWritten
 from db.queries.predictions import LISTED, UNLUCKY
 from db.tables.predictions import PredictionRow, predictions
 
@@ -78,8 +78,9 @@ async def add(
     if run is not None:
         await run(statements)
         return
+    write: RunWritten = connection.run_written  # type: ignore[attr-defined]
     for statement, values in statements:
-        await connection.exec_driver_sql(statement, values)
+        await write(statement, values)
 
 
 def _inserts(
