@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import deque
 from typing import Any
 
@@ -21,6 +22,9 @@ from engine.backends.failures import UnreadableError
 DONE = b"[DONE]"
 DONE_SECONDS = 0.1
 """How long the end of an answer is waited for that has said that it is done, to use the connection again."""
+USUAL = re.compile(rb"data: (.*)\n\n")
+"""An event as nearly all are."""
+FRAME = len(b"data: \n\n")
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 
@@ -87,10 +91,13 @@ class Events:
     def _take(self, piece: bytes) -> None:
         """Parts what has come into events; what has only begun waits for its rest."""
         come = self._rest + piece
-        blocks = (come.replace(b"\r\n", b"\n") if b"\r" in come else come).split(b"\n\n")
-        self._rest = blocks.pop()
-        for block in blocks:
-            data = _data(block)
+        events = USUAL.findall(come)
+        if sum(map(len, events)) + FRAME * len(events) == len(come):
+            self._rest = b""
+        else:
+            *blocks, self._rest = come.replace(b"\r\n", b"\n").split(b"\n\n")
+            events = [_data(block) for block in blocks]
+        for data in events:
             if data.startswith(DONE):
                 self._is_done = True
                 return
@@ -101,9 +108,8 @@ class Events:
 
 
 def _data(block: bytes) -> bytes:
-    """Returns what the lines of an event hold, which nearly always is one."""
-    lines = [block] if b"\n" not in block else block.split(b"\n")
-    return b"\n".join([line[5:].strip() for line in lines if line.startswith(b"data:")])
+    """Returns what the lines of an event hold."""
+    return b"\n".join([line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")])
 
 
 def _lenient_json(data: bytes) -> Any:

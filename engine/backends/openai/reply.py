@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
+from openai import APIError
+
 from engine.backends.base import CUT
 from engine.backends.failures import UnreadableError
 from engine.backends.openai.config import Timeouts
@@ -113,7 +115,7 @@ class Reply:
         pieces: list[str] = []
         try:
             while self.finish_reason is None and self._stream:
-                chunk = self._chunk()
+                chunk = self._stream.pop()
                 piece = None if self._half or self._singly else plain_text_in(chunk)
                 if piece is None:
                     piece = self._take(chunk)
@@ -124,10 +126,11 @@ class Reply:
                     pieces.append(piece)
                     if self._singly:
                         break
-        except ProcessingError as error:
+        except (APIError, ProcessingError) as error:
+            self._failure = self._translate(error)
             if not pieces:
-                raise
-            self._failure = error  # what came before it comes first
+                raise self._failure from error
+            # What came before it comes first.
         return "".join(pieces) or None
 
     async def _read(self) -> str | None:
@@ -153,8 +156,8 @@ class Reply:
         try:
             async with asyncio.timeout(min(USAGE_SECONDS, self._timeouts.between_tokens)):
                 while await self._more():
-                    self._take(self._chunk())
-        except (TimeoutError, ProcessingError):
+                    self._take(self._stream.pop())
+        except (TimeoutError, APIError, ProcessingError):
             return
 
     async def _more(self) -> bool:
@@ -163,17 +166,10 @@ class Reply:
         except Exception as error:
             raise self._translate(error) from error
 
-    def _chunk(self) -> dict[str, Any]:
-        try:
-            chunk = self._stream.pop()
-        except Exception as error:
-            raise self._translate(error) from error
+    def _take(self, chunk: Any) -> str:
+        """Notes what a chunk tells, and returns the text in it."""
         if not isinstance(chunk, dict):
             raise UnreadableError
-        return chunk
-
-    def _take(self, chunk: dict[str, Any]) -> str:
-        """Notes what a chunk tells, and returns the text in it."""
         if chunk.get("usage") is not None:
             self.usage = usage_in(chunk) or self.usage
         choices = chunk.get("choices")
@@ -202,7 +198,7 @@ class Reply:
         return storable(text[:-1] if self._half else text)
 
 
-def plain_text_in(chunk: dict[str, Any]) -> str | None:
+def plain_text_in(chunk: Any) -> str | None:
     """Returns the text of a chunk that holds nothing else, as nearly all do; None of any other.
 
     That takes half the time of looking at all that a chunk may tell.
