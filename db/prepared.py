@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import namedtuple
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -86,7 +87,8 @@ class Form:
         state = compiled.construct_expanded_state(dict(parameters))
         self.sql = state.statement
         self._arguments = [_argument(name, state, binder(compiled, name)) for name in state.positiontup or ()]
-        self._make = row_class(statement, dialect)._make
+        # what the named tuple's `_make` does, without its call in Python and its look at the length
+        self._make = partial(tuple.__new__, row_class(statement, dialect))
 
     def rows(self, connection: sqlite3.Connection, parameters: Parameters) -> list[Any]:
         """Runs the statement. Raises what sqlite3 raises."""

@@ -10,7 +10,8 @@ graphql-core runs. See docs/executor.md.
 
 from executor.compiler import Prepared
 from executor.extension import ExecutorExtension
-from executor.keeping import Bind, Unchanging, bound
+from executor.keeping import Bind, Unchanging, bound, keyed
+from executor.reading import Reading
 from executor.schema import CompiledSchema, install
 from executor.selection import selected
 from executor.stats import Execution, Observer, Stats, last_execution
@@ -22,10 +23,12 @@ __all__ = [
     "ExecutorExtension",
     "Observer",
     "Prepared",
+    "Reading",
     "Stats",
     "Unchanging",
     "bound",
     "install",
+    "keyed",
     "last_execution",
     "selected",
 ]

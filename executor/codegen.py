@@ -50,6 +50,7 @@ from executor.plan import (
     ObjectShape,
     Resolve,
 )
+from executor.reading import Reading
 from executor.resolvers import is_safe_name
 
 
@@ -87,12 +88,16 @@ def _function(plan: ObjectPlan, constants: dict[str, Any]) -> Iterator[str]:
         yield from _kept(plan)
     if not plan.is_root:
         yield from _check(plan, constants)
+    readings = plan.readings
+    if readings:
+        constants[f"Y{plan.index}"] = plan.origin
+        yield from _base(plan, next(iter(readings.values())).base)
     late = [site.index for site in plan.sites if _may_be_late(site)]
     for index in late:
         yield f"    w{index} = None"
     for site in plan.sites:
         constants[f"K{site.index}"] = site.key
-        yield from _Field(site, constants).lines()
+        yield from _Field(site, constants, readings.get(site.index)).lines()
     members = ", ".join(f"K{site.index}: {_member(site)}" for site in plan.sites)
     yield f"    d = {{{members}}}"
     for index in late:
@@ -133,6 +138,16 @@ def _check(plan: ObjectPlan, constants: dict[str, Any]) -> Iterator[str]:
     yield "        return None"
 
 
+def _base(plan: ObjectPlan, base: str) -> Iterator[str]:
+    """Lines that read what an object's properties are attributes of; None where they have to be asked."""
+    yield "    w = None"
+    yield f"    if s.__class__ is Y{plan.index}:"
+    yield "        try:"
+    yield f"            w = s.{base}"
+    yield "        except Exception:"
+    yield "            w = None"
+
+
 def _may_be_late(site: FieldSite) -> bool:
     return isinstance(site.source, Call | Resolve)
 
@@ -144,8 +159,9 @@ def _member(site: FieldSite) -> str:
 class _Field:
     """The lines of one field: read the value, let it pass or complete it, and catch what is raised."""
 
-    def __init__(self, site: FieldSite, constants: dict[str, Any]) -> None:
+    def __init__(self, site: FieldSite, constants: dict[str, Any], reading: Reading | None) -> None:
         self._site = site
+        self._reading = reading
         self._constants = constants
         self._n = site.index
         constants[f"F{site.index}"] = site
@@ -159,10 +175,32 @@ class _Field:
         if isinstance(source, Call | Resolve):
             yield from self._called(source)
         else:
-            yield f"        v{n} = {self._read(source)}"
+            yield from self._value(source)
             yield from self._completed("        ")
         yield "    except Exception as e:"
         yield f"        v{n} = r.failed(e, F{n}, p)"
+
+    def _value(self, source: Attribute | Default | Event) -> Iterator[str]:
+        """Lines that read a value: a property that says what it reads, without its call."""
+        n, reading, asked = self._n, self._reading, self._read(source)
+        if reading is None:
+            yield f"        v{n} = {asked}"
+            return
+        value = f"v{n} = {self._from_base(reading)} if w is not None else {asked}"
+        if len(reading.names) == 1:
+            yield f"        {value}"
+            return
+        yield "        try:"
+        yield f"            {value}"
+        yield "        except AttributeError:"
+        yield f"            v{n} = {asked}"
+
+    def _from_base(self, reading: Reading) -> str:
+        read = f"w.{reading.names[0]}"
+        if reading.convert is None:
+            return read
+        self._constants[f"H{self._n}"] = reading.convert
+        return f"H{self._n}({read})"
 
     def _read(self, source: Attribute | Default | Event) -> str:
         n = self._n
@@ -181,7 +219,7 @@ class _Field:
         if isinstance(source, Call) and source.bind is not None:
             yield from self._bound(source, source.bind)
             yield f"        if b{n} is not False:"
-            yield f"            v{n} = b{n}(s)"
+            yield f"            v{n} = {self._from_bound(source)}"
             yield "        else:"
             yield from self._given(source, "            ")
             yield f"            v{n} = {call}"
@@ -197,10 +235,22 @@ class _Field:
         if source.is_coroutine:
             yield from self._deferred("        ")
             return
-        yield f"        if {self._is_unknown()}(v{n}.__class__ in AWAITABLE or r.is_awaitable(v{n})):"
+        kept = list(self._kept())
+        yield from kept
+        unknown = f"{self._is_unknown()}(v{n}.__class__ in AWAITABLE or r.is_awaitable(v{n}))"
+        yield f"        {'el' if kept else ''}if {unknown}:"
         yield from self._deferred("            ")
         yield "        else:"
         yield from self._completed("            ")
+
+    def _kept(self) -> Iterator[str]:
+        """Lines that take what an object has kept, as its own function would: see `_kept` of the module."""
+        n, shape = self._n, self._site.shape
+        if isinstance(shape, ObjectShape) and _unchanging(shape.plan) is not None:
+            o = shape.plan.index
+            yield f"        x = v{n}.completed if v{n}.__class__ is U{o} else None"
+            yield f"        if x is not None and (x := x.get(O{o})) is not None:"
+            yield f"            v{n} = x"
 
     def _is_unknown(self) -> str:
         """The test that a value is of no class of which it is known that nobody awaits it."""
@@ -221,7 +271,18 @@ class _Field:
         yield f"        if b{n} is None:"
         yield from self._given(source, "            ")
         parameters = ", ".join([f"{source.info_name}=i{n}", *self._arguments(source)])
-        yield f"            b{n} = r.bound[{n}] = Z{n}({parameters}) or False"
+        yield f"            b{n} = Z{n}({parameters})"
+        yield f"            b{n} = r.bound[{n}] = False if b{n} is None else b{n}"
+
+    def _from_bound(self, source: Call) -> str:
+        """What finds the value of an object by what its resolver was bound to: a function, or a mapping."""
+        n, key = self._n, source.key
+        if key is None:
+            return f"b{n}(s)"
+        self._constants[f"J{n}"] = key.fget
+        if self._reading is None or len(key.names) > 1:
+            return f"b{n}[J{n}(s)]"
+        return f"b{n}[{self._from_base(key)} if w is not None else J{n}(s)]"
 
     def _given(self, source: Call | Resolve, pad: str) -> Iterator[str]:
         """Lines that make what the resolver is given: its arguments, and `info`."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from executor.plan import ObjectPlan
+    from executor.reading import Reading
 
 Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 
-Bind = Callable[..., "Callable[[Any], Any] | None"]
+Bind = Callable[..., Any]
 """From `info` and the arguments to a function from the object to the value; None: not in this operation."""
 
 MAX_KEPT = 8
@@ -28,6 +29,19 @@ def bound(bind: Bind) -> Callable[[Resolver], Resolver]:
     def mark(resolver: Resolver) -> Resolver:
         resolver.__bind__ = bind  # type: ignore[attr-defined]
         return resolver
+
+    return mark
+
+
+def keyed(key: Reading) -> Callable[[Bind], Bind]:
+    """Marks what a resolver is bound by as one that returns a mapping instead of a function.
+
+    A plan looks up in it what `key` reads of each object.
+    """
+
+    def mark(bind: Bind) -> Bind:
+        bind.__key__ = key  # type: ignore[attr-defined]
+        return bind
 
     return mark
 

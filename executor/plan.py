@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,8 +24,11 @@ from graphql import (
     GraphQLObjectType,
     OperationDefinitionNode,
 )
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.base import StrawberryObjectDefinition
 
 from executor.keeping import Bind
+from executor.reading import Reading
 
 if TYPE_CHECKING:
     from executor.operation import Operation
@@ -82,6 +86,8 @@ class Call:
     is_coroutine: bool
     bind: Bind | None = None
     """See `keeping.bound`."""
+    key: Reading | None = None
+    """See `keeping.keyed`."""
     convert: Conversion | None = None
     """What makes the keyword arguments of the coerced values, where those are not handed on as they are.
 
@@ -202,6 +208,26 @@ class ObjectPlan:
         return all(
             isinstance(site.source, Attribute | Constant) and _reads_only(site.shape) for site in self.sites
         )
+
+    @property
+    def origin(self) -> Any:
+        """The Strawberry type's class, None where it has none."""
+        definition = self.type.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        return definition.origin if isinstance(definition, StrawberryObjectDefinition) else None
+
+    @property
+    def readings(self) -> dict[int, Reading]:
+        """What can be read without the object's properties, by the index of the site; all of one base."""
+        found: dict[int, Reading] = {}
+        for site in self.sites:
+            reading: object = None
+            if isinstance(site.source, Attribute):
+                reading = inspect.getattr_static(self.origin, site.source.name, None)
+            elif isinstance(site.source, Call):
+                reading = site.source.key
+            if isinstance(reading, Reading) and all(reading.base == other.base for other in found.values()):
+                found[site.index] = reading
+        return found
 
 
 def _reads_only(shape: Shape) -> bool:

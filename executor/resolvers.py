@@ -95,7 +95,7 @@ def _call(field: StrawberryField, resolve: Callable[..., Any]) -> Call | None:
     takes_self = resolver.self_parameter is not None
     function = resolver.wrapped_func
     bind = getattr(function, "__bind__", None) if takes_self and info and not is_coroutine else None
-    return Call(function, takes_self, names, info, is_coroutine, bind)
+    return Call(function, takes_self, names, info, is_coroutine, bind, getattr(bind, "__key__", None))
 
 
 def _is_plain(argument: StrawberryArgument) -> bool:

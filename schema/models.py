@@ -24,6 +24,7 @@ from schema.enums import BackendKind, ModelTask, Scope, ServingStatus, TensorDat
 from schema.job_lists import JobFilterArgument, JobOrder, LazyJob, jobs_of_model
 from schema.nodes import (
     Node,
+    column,
     found_as,
     node_type,
     read_from_row,
@@ -63,9 +64,9 @@ class TensorSpec:
 
 
 @read_from_row(
-    id=lambda self: registered_id("ModelVersion", self.row.id),
-    status=lambda self: STATUSES[self.row.status],
-    backend=lambda self: BackendKind(self.row.backend),
+    id=column("id", convert=partial(registered_id, "ModelVersion")),
+    status=column("status", convert=STATUSES.__getitem__),
+    backend=column("backend", convert=BackendKind),
 )
 @node_type
 class ModelVersion(Unchanging, Node):
@@ -211,9 +212,9 @@ def _versions(info: Info, **place: Any) -> Callable[[Model], Connection[ModelVer
 
 
 @read_from_row(
-    id=lambda self: registered_id("Model", self.row.id),
-    task=lambda self: TASKS[self.row.task],
-    status=lambda self: STATUSES[self.row.status],
+    id=column("id", convert=partial(registered_id, "Model")),
+    task=column("task", convert=TASKS.__getitem__),
+    status=column("status", convert=STATUSES.__getitem__),
 )
 @node_type
 class Model(Unchanging, Node):

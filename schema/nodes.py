@@ -5,15 +5,15 @@ from __future__ import annotations
 import binascii
 from collections.abc import Awaitable, Callable
 from functools import cache, lru_cache, partial
-from operator import attrgetter
 from types import CoroutineType, MappingProxyType
-from typing import Any, Protocol, TypeVar, cast, dataclass_transform
+from typing import Any, NamedTuple, Protocol, TypeVar, cast, dataclass_transform
 
 import strawberry
 from strawberry.types.base import get_object_definition
 
 from engine import ids
 from engine.errors import InvalidInputError
+from executor import Reading
 from schema.types import given, interface_type, object_type
 
 T = TypeVar("T")
@@ -48,11 +48,23 @@ def node_type(cls: type[T]) -> type[T]:
 Reader = Callable[[Any], Any]
 
 
-def read_from_row(**readers: Reader | tuple[str, Reader]) -> Callable[[type[T]], type[T]]:
+class Column(NamedTuple):
+    """The column that a field is read from: the first of `names` that a row has, as `convert` makes it."""
+
+    names: tuple[str, ...]
+    convert: Reader | None = None
+
+
+def column(*names: str, convert: Reader | None = None) -> Column:
+    """Returns the column of a field in `read_from_row`."""
+    return Column(names, convert)
+
+
+def read_from_row(**readers: Reader | Column) -> Callable[[type[T]], type[T]]:
     """Makes the fields of a type properties that read its `row`, when they are asked for.
 
-    Objects are then made in no time, and what is not selected costs nothing. A field without a reader is the
-    column of its name; a reader gets the object, and comes with the column it reads if that has another name.
+    Objects are then made in no time, and what is not selected costs nothing. A field that is not named is
+    the column of its name. A reader gets the object; plans read columns themselves (see `executor.Reading`).
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -60,30 +72,24 @@ def read_from_row(**readers: Reader | tuple[str, Reader]) -> Callable[[type[T]],
         for field in definition.fields:
             name = field.python_name
             if field.base_resolver is None and name != "row":
-                given = readers.get(name, attrgetter(f"row.{name}"))
-                column, reader = given if isinstance(given, tuple) else (name, given)
-                field.metadata = MappingProxyType({**field.metadata, "reads": (column,)})
-                setattr(cls, name, property(reader))
+                given = readers.get(name, Column((name,)))
+                reads = given.names[-1] if isinstance(given, Column) else name
+                field.metadata = MappingProxyType({**field.metadata, "reads": (reads,)})
+                setattr(cls, name, _property(given))
         return cls
 
     return decorate
 
 
-def times(*columns: str) -> dict[str, Reader]:
-    """Returns readers of times for `read_from_row`: milliseconds where a row has them, else the time."""
-    return {column: _time(column) for column in columns}
+def _property(given: Reader | Column) -> property:
+    return (
+        Reading("row", *given.names, convert=given.convert) if isinstance(given, Column) else property(given)
+    )
 
 
-def _time(column: str) -> Reader:
-    of_row, milliseconds = attrgetter(f"row.{column}"), attrgetter(f"row.{column}_ms")
-
-    def read(shown: Any) -> Any:
-        try:
-            return milliseconds(shown)
-        except AttributeError:
-            return of_row(shown)
-
-    return read
+def times(*columns: str) -> dict[str, Column]:
+    """Returns the columns of times for `read_from_row`: milliseconds where a row has them, else the time."""
+    return {name: column(f"{name}_ms", name) for name in columns}
 
 
 def with_row(cls: type[T], row: Any) -> T:

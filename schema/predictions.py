@@ -20,7 +20,7 @@ from schema.enums import (
 )
 from schema.explanations import Explanation
 from schema.money import Money
-from schema.nodes import Node, found_as, node_type, read_from_row, shaped, times, with_row
+from schema.nodes import Node, column, found_as, node_type, read_from_row, shaped, times, with_row
 from schema.pages import CONNECTION, After, Before, Connection, First, Last
 from schema.prediction_data import PredictionInputData, PredictionOutput, shape_input, shape_output
 from schema.registered import registered
@@ -95,9 +95,9 @@ class PredictionLatency:
 
 @read_from_row(
     **times("created_at", "started_at", "finished_at"),
-    id=lambda self: GLOBAL_ID(self.row.id),
-    status=lambda self: STATUSES[self.row.status],
-    index=("item_index", lambda self: self.row.item_index),
+    id=column("id", convert=GLOBAL_ID),
+    status=column("status", convert=STATUSES.__getitem__),
+    index=column("item_index"),
 )
 @node_type
 class Prediction(Node):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from executor import Bind
+from executor import Bind, Reading, keyed
 from resolvers.context import Context
 from resolvers.view import Kind
 from schema.access import Info
@@ -22,9 +22,9 @@ KINDS: Mapping[str, Kind] = {"Model": "model", "ModelVersion": "version"}
 def registered(type_name: str, column: str) -> Bind:
     """Returns how an edge is bound that leads to a model or a version; `column` is the row's with its id."""
 
-    def bind(info: Info) -> Callable[[Any], Any] | None:
-        found = lasting(info.context, type_name)
-        return None if found is None else lambda self: found[getattr(self.row, column)]
+    @keyed(Reading("row", column))
+    def bind(info: Info) -> Mapping[str, Any] | None:
+        return lasting(info.context, type_name)
 
     return bind
 

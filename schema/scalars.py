@@ -57,7 +57,8 @@ def print_date_time(value: datetime | int) -> str:
         if value.tzinfo is None:
             raise GraphQLError("DateTime cannot represent a time without a zone.")
         value = epoch_ms(value)
-    minute, rest = divmod(value, 60_000)
+    minute = value // 60_000
+    rest = value - minute * 60_000
     printed = _MINUTES.get(minute)
     if printed is None:
         if len(_MINUTES) >= KEPT_MINUTES:
