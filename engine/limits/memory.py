@@ -23,6 +23,7 @@ class _Bucket:
 @dataclass(slots=True)
 class _Places:
     leases: dict[str, float] = field(default_factory=dict)
+    none_ends_before: float = 0.0
 
 
 class MemoryBuckets:
@@ -71,7 +72,9 @@ class MemoryBuckets:
         return min(limit.capacity, bucket.left + (at - bucket.at) * limit.restored_per_second)
 
     def _live(self, held: _Places, at: float) -> int:
-        held.leases = {holder: until for holder, until in held.leases.items() if until > at}
+        if held.none_ends_before <= at:
+            held.leases = {holder: until for holder, until in held.leases.items() if until > at}
+            held.none_ends_before = min(held.leases.values(), default=0.0)
         return len(held.leases)
 
     def _change(self, demand: Demand, has: float, holder: str, at: float) -> float:
