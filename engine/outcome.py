@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from contextlib import aclosing
@@ -126,6 +127,8 @@ async def _follow(served: Served, data: PredictionData, stream: TextStream | Non
                 return event
             if stream is not None and isinstance(event, Token):
                 stream.add(event)
+                if event.is_all and (rest := stream.rest()):
+                    await asyncio.sleep(rest)
     raise ModelError(CUT, retryable=True)
 
 

@@ -283,7 +283,10 @@ class Runs:
         spec = run.tries.served.version.spec
         self._observer.prediction_ended(spec.name, run.row)
         if generates(spec.task):
-            self._bus.end(run.row.id)
+            if run.stream is not None:
+                run.stream.flush()
+            is_followed = self._bus.is_followed(run.row.id)
+            self._bus.end(run.row.id, {run.row.project_id: run.row} if is_followed else {})
         is_known = run.told is None or run.told.done()
         if is_known or (run.row.total_ms or 0.0) > NEWS_AFTER_MS:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)

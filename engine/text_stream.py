@@ -32,6 +32,7 @@ class TextStream:
         self._name = name
         self._pending: list[Token] = []
         self._flush: asyncio.Handle | None = None
+        self._is_closed = False
         self._flushed = 0.0
         self._turn_seconds = TextStream._last_turn_seconds
         """How long it takes now until all who read a piece have it, and what else the loop does meanwhile."""
@@ -53,6 +54,13 @@ class TextStream:
         if self._flush is None:
             self._flush = self._later()
 
+    def rest(self) -> float:
+        """Returns for how many seconds a source that keeps what comes need not be read.
+
+        That is how long those who follow it would not be told: nobody else waits for it to end.
+        """
+        return self._gathering() if self._bus.is_followed(self._name) else 0.0
+
     def say(self, text: str) -> None:
         """Publishes a whole text that was there before."""
         if text:
@@ -68,21 +76,33 @@ class TextStream:
             self.last_sequence = self._bus.append(self._name, self._pending)
             self._pending = []
             self._flushed = time.monotonic()
-            asyncio.get_running_loop().call_soon(self._handed_on, self._flushed)
+            loop = asyncio.get_running_loop()
+            # in the next turn the readers take it, in the one after it what they send leaves
+            loop.call_soon(loop.call_soon, self._handed_on, self._flushed)
 
     def close(self) -> None:
-        """Publishes the rest; the end is published when the prediction is stored."""
-        self.flush()
+        """Numbers the rest, and publishes it; under load by a `flush`, with the end, if that comes soon."""
+        if self._is_closed:
+            return
+        self._is_closed, gathering = True, self._gathering()
+        if self._flush is not None and self.last_sequence and gathering:
+            self._flush.cancel()
+            self._flush = asyncio.get_running_loop().call_later(gathering, self.flush)
+            self.last_sequence += 1
+        else:
+            self.flush()
 
     def _later(self) -> asyncio.Handle:
-        loop, turn = asyncio.get_running_loop(), self._turn_seconds
-        if turn > LIGHT_SECONDS:
-            wait = self._flushed + min(GATHER_TIMES * turn, GATHER_MOST_SECONDS) - time.monotonic()
-            if wait > 0:
-                return loop.call_later(wait, self.flush)
-        return loop.call_soon(self.flush)
+        loop = asyncio.get_running_loop()
+        wait = self._flushed + self._gathering() - time.monotonic()
+        return loop.call_later(wait, self.flush) if wait > 0 else loop.call_soon(self.flush)
+
+    def _gathering(self) -> float:
+        """Returns for how many seconds tokens are gathered now."""
+        turn = self._turn_seconds
+        return min(GATHER_TIMES * turn, GATHER_MOST_SECONDS) if turn > LIGHT_SECONDS else 0.0
 
     def _handed_on(self, since: float) -> None:
         """Takes note of how long it took until all readers had their turn, smoothed over some pieces."""
-        self._turn_seconds += (time.monotonic() - since - self._turn_seconds) / 4
+        self._turn_seconds += (time.monotonic() - since - self._turn_seconds) / 2
         TextStream._last_turn_seconds = self._turn_seconds

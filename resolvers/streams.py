@@ -100,13 +100,18 @@ async def _prediction(context: Context, prediction_id: str) -> PredictionRow:
 
 
 async def _finished(context: Context, prediction_id: str, end: End) -> PredictionRow:
-    """Returns a prediction whose text has ended; readers of one process that come to its end share a look."""
+    """Returns a prediction whose text has ended.
+
+    Where it was finished in this process its row came with the end; else those who come to it share a look.
+    """
     project_id = context.viewer.project_id
     look = end.shared.get(project_id)
     if look is None:
         reading = _row(context.services.database, project_id, prediction_id)
         look = end.shared[project_id] = asyncio.ensure_future(reading)
-    return _seen(context, await asyncio.shield(look))  # whoever came first may leave first
+    if isinstance(look, asyncio.Future):
+        look = await asyncio.shield(look)  # whoever came first may leave first
+    return _seen(context, look)
 
 
 async def _row(database: Database, project_id: str, prediction_id: str) -> PredictionRow | None:

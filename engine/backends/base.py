@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from db.tables import ModelVersionRow
@@ -66,6 +66,8 @@ class Token:
 
     text: str
     logprob: float | None = None
+    is_all: bool = field(default=False, compare=False)
+    """Whether it is all that has come, and what comes next is kept, unread, until it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

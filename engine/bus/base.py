@@ -9,13 +9,16 @@ It carries what may be lost: whoever needs to be sure asks the database. Two kin
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from engine.backends.base import Token
 from engine.events import StreamEvent
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,14 @@ class Bus(Protocol):
         A bus that is down for a while delays other processes; it never fails or slows the writer.
         """
 
-    def end(self, stream: str) -> int:
-        """Ends a stream of this process, and returns the number of the end."""
+    def is_followed(self, stream: str) -> bool:
+        """Tells whether somebody in this process follows a stream of this process now."""
+
+    def end(self, stream: str, shared: Mapping[Any, Any] = NOTHING) -> int:
+        """Ends a stream of this process, and returns the number of the end.
+
+        `shared` is what those who come to the end here need not find out: see `End`.
+        """
 
     def leave(self, stream: str) -> None:
         """Takes back that a stream was begun here, if nothing was written to it: another process may."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from engine.bus.base import NOTHING
 from engine.events import End, Piece, Snapshot, StreamEvent
 
 KEPT_PIECES = 4096
@@ -27,9 +28,15 @@ class LocalStream:
         self.abandoned = False
         self._texts: list[str] = []
         self._pieces: deque[Piece] = deque(maxlen=kept)
+        self._readers = 0
         self._waiting: list[asyncio.Future[bool]] = []
         self._is_quiet = False
         self._look: asyncio.TimerHandle | None = None
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody reads it now."""
+        return self._readers > 0
 
     @property
     def ended(self) -> bool:
@@ -50,9 +57,9 @@ class LocalStream:
         self._texts, self.last = [snapshot.text], snapshot.sequence
         self._wake()
 
-    def finish(self) -> None:
-        """Ends the stream."""
-        self._end = self._end or End(self.last + 1)
+    def finish(self, shared: Mapping[Any, Any] = NOTHING) -> None:
+        """Ends the stream; `shared` is of the `End`."""
+        self._end = self._end or End(self.last + 1, dict(shared))
         self._wake()
 
     def abandon(self) -> None:
@@ -62,18 +69,22 @@ class LocalStream:
 
     async def follow(self, after: int) -> AsyncGenerator[StreamEvent, None]:
         """Yields what comes after a number, up to and with the end, or until this reader is to look."""
-        while True:
-            while after < self.last:
-                event = self._next(after)
-                after = event.sequence
-                yield event
-            if self.abandoned:
-                return
-            if self._end is not None:
-                yield self._end
-                return
-            if not await self._news():
-                return
+        self._readers += 1
+        try:
+            while True:
+                while after < self.last:
+                    event = self._next(after)
+                    after = event.sequence
+                    yield event
+                if self.abandoned:
+                    return
+                if self._end is not None:
+                    yield self._end
+                    return
+                if not await self._news():
+                    return
+        finally:
+            self._readers -= 1
 
     def _next(self, after: int) -> Piece | Snapshot:
         first = self._pieces[0].sequence if self._pieces else self.last + 1

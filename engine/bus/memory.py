@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
 from engine.backends.base import Token
-from engine.bus.base import BusState
+from engine.bus.base import NOTHING, BusState
 from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics, LocalWatcher
 from engine.events import Piece, StreamEvent
 
@@ -37,10 +37,15 @@ class MemoryBus:
         local.add(joined(local.last + 1, tokens))
         return local.last
 
-    def end(self, stream: str) -> int:
+    def is_followed(self, stream: str) -> bool:
+        """See `Bus`."""
+        local = self._streams.get(stream)
+        return local is not None and local.is_followed
+
+    def end(self, stream: str, shared: Mapping[Any, Any] = NOTHING) -> int:
         """See `Bus`."""
         local = self._stream(stream)
-        local.finish()
+        local.finish(shared)
         asyncio.get_running_loop().call_later(self._kept_seconds, self._streams.pop, stream, None)
         return local.last + 1
 

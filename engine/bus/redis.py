@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from db.types import new_id
 from engine.backends.base import Token
-from engine.bus.base import BusState
+from engine.bus.base import NOTHING, BusState
 from engine.bus.local import KEPT_PIECES, LocalStream, LocalTopics, LocalWatcher
 from engine.bus.memory import KEPT_SECONDS, joined, let_go_of
 from engine.events import Piece, Snapshot, StreamEvent
@@ -115,13 +115,18 @@ class RedisBus:
         self._queue(_Message(stream, piece.sequence, piece.text, piece.logprob))
         return piece.sequence
 
-    def end(self, stream: str) -> int:
+    def is_followed(self, stream: str) -> bool:
+        """See `Bus`."""
+        local = self._own.get(stream)
+        return local is not None and local.is_followed
+
+    def end(self, stream: str, shared: Mapping[Any, Any] = NOTHING) -> int:
         """See `Bus`; a process that takes over a stream may end it too."""
         local = self._own.get(stream)
         number = local.last + 1 if local is not None and local.last else 0
         self._queue(_Message(stream, number, "", None, ends=True))
         if local is not None:
-            local.finish()
+            local.finish(shared)
             asyncio.get_running_loop().call_later(self._kept_seconds, self._own.pop, stream, None)
         return number
 

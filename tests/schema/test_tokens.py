@@ -72,6 +72,33 @@ async def test_readers_of_a_text_share_its_end_but_not_with_those_who_may_see_le
     assert other[1]["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
+async def test_who_comes_to_an_end_with_its_prediction_asks_for_no_row(any_graph: Graph) -> None:
+    graph = any_graph
+    caller = await graph.caller()
+    story = model("story", task="TEXT_GENERATION")
+    first = version(story)
+    await graph.add(story)
+    await graph.add(first)
+    row = prediction(caller, first, status="RUNNING", finished_at=None, output=None)
+    await graph.add(row)
+    bus = graph.services.bus
+    bus.append(row.id, [Token("Once")])
+    document = (
+        "subscription ($id: ID!) { tokens(predictionId: $id) { ... on StreamEnd { prediction { id } } } }"
+    )
+
+    with graph.statements() as statements:
+        following = asyncio.create_task(events(graph, caller, document, id=global_id("Prediction", row.id)))
+        await eventually(lambda: bus.is_followed(row.id))
+        statements.clear()
+        bus.end(row.id, {row.project_id: row})
+        *_, end = await following
+
+    assert end["data"]["tokens"] == {"prediction": {"id": global_id("Prediction", row.id)}}
+    assert not [each for each in statements if "FROM prediction" in each]
+    assert not bus.is_followed(row.id)
+
+
 def _without_model(told: list[Any]) -> list[Any]:
     end = told[1] | {"prediction": told[1]["prediction"] | {"model": None}}
     return [told[0], end]

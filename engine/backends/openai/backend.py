@@ -80,7 +80,7 @@ class OpenAIBackend:
             pieces = []
             while (piece := await reply.next()) is not None:
                 pieces.append(piece)
-                yield Token(piece, reply.logprob)
+                yield Token(piece, reply.logprob, reply.is_waiting)
             usage = reply.usage or await self._count(request.flat, "".join(pieces))
             yield Result({"finishReason": reply.finish_reason}, usage)
 

@@ -29,7 +29,11 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 
 class Events:
-    """The JSON of the events of one answer."""
+    """The JSON of the events of one answer.
+
+    What comes while nobody asks for more stays in the socket, to be read at once: to be woken up for each
+    takes longer than all else that is done with an event.
+    """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -37,6 +41,8 @@ class Events:
         self._unread: deque[bytes] = deque()
         self._rest = b""
         self._is_done = False
+        self._pause: asyncio.Handle | None = None
+        self._paused: asyncio.Transport | None = None
 
     def __bool__(self) -> bool:
         """Whether the next event is there already."""
@@ -66,6 +72,8 @@ class Events:
             ClientError: of aiohttp; the server broke off.
             UnreadableError: an event does not end.
         """
+        if self._read_on():
+            await asyncio.sleep(0)  # so long it takes until what has come meanwhile is read
         while not self._unread and not self._is_done:
             piece = await anext(self._pieces, None)
             if piece is None:
@@ -73,12 +81,35 @@ class Events:
             self._take(piece)
         if not self._unread:
             await self._read_to_end()
-        return bool(self._unread)
+            return False
+        self._pause = asyncio.get_running_loop().call_soon(self._read_no_further)
+        return True
 
     async def aclose(self) -> None:
         """Closes the connection, if the answer has not been read to its end."""
+        self._read_on()
         self._response.release()
         await self._response.wait_for_close()
+
+    def _read_no_further(self) -> None:
+        """Leaves in the socket what comes, after a turn of the event loop in which nobody asked for it."""
+        self._pause = None
+        connection = self._response.connection
+        transport = None if connection is None else connection.transport
+        if transport is not None and transport.is_reading():
+            transport.pause_reading()
+            self._paused = transport
+
+    def _read_on(self) -> bool:
+        """Reads what comes; tells whether it was left in the socket before."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._paused is None:
+            return False
+        self._paused.resume_reading()
+        self._paused = None
+        return True
 
     async def _read_to_end(self) -> None:
         try:

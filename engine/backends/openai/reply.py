@@ -104,6 +104,11 @@ class Reply:
             await self._read_usage()
         return piece
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is more to come, and nothing of it has come yet."""
+        return self.finish_reason is None and self._failure is None and not self._stream
+
     async def aclose(self) -> None:
         """Closes the connection, if the answer has not been read to its end."""
         await self._stream.aclose()

@@ -24,6 +24,7 @@ class Answer:
     pieces: Sequence[bytes]
     method = "POST"
     url = "http://127.0.0.1/v1/chat/completions"
+    connection = None
 
     @property
     def content(self) -> Answer:

@@ -33,6 +33,16 @@ async def test_one_reader_at_a_time_is_sent_to_look_whether_a_silent_stream_is_o
     assert all(reader.result() == [Piece(1, "Once")] for reader in readers)
 
 
+async def test_what_is_shared_comes_with_the_end() -> None:
+    stream = LocalStream()
+
+    stream.finish({"project": "row"})
+
+    [end] = await read(stream)
+    assert isinstance(end, End)
+    assert end.shared == {"project": "row"}
+
+
 async def test_readers_that_left_are_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "LOOK_SECONDS", 0.05)
     stream = LocalStream()
