@@ -64,6 +64,7 @@ class GroupCommit:
         self._lent: WriteConnection | None = None
         self._group: _Group | None = None
         self._flush: asyncio.Task[None] | None = None
+        self._giving_up: asyncio.Task[None] | None = None
         event.listen(engine.sync_engine, "handle_error", _keep_when_cancelled)
 
     @property
@@ -108,12 +109,18 @@ class GroupCommit:
         group = self._group
         assert group is not None
         committed = group.add(patient=patient)
-        try:
-            if self._is_whole(group):
-                await _uncancelled(self._commit_when_whole())
-        finally:
+        if self._is_whole(group):
+            asyncio.get_running_loop().call_soon(self._commit_or_pass_on, group)
+        else:
             self._turn.release()
         await committed
+
+    def _commit_or_pass_on(self, group: _Group) -> None:
+        """Commits a group unless somebody has come who may join it; then gives the turn back."""
+        if self._is_whole(group):
+            self._begin_commit(group).add_done_callback(lambda _: self._turn.release())
+        else:
+            self._turn.release()
 
     async def _undo(self) -> None:
         try:
@@ -204,15 +211,41 @@ class GroupCommit:
         return not may_join or len(group.members) >= GROUP_SIZE
 
     async def _commit_group(self, group: _Group) -> None:
+        await self._begin_commit(group)
+
+    def _begin_commit(self, group: _Group) -> asyncio.Future[None]:
+        """Commits in a thread, for it waits for the disk; returns what is done when every member was told.
+
+        It needs no task: whoever leaves meanwhile leaves nothing to be done.
+        """
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
         try:
-            await self._commit()
-        except BaseException as error:
-            await self._give_up(group, error)
-        else:
-            self._group = None
-            self._commits.add(len(group.members))
-            group.succeed()
-            self._copy_when_due()
+            self._thread.submit(self._commit, group, loop, told)
+        except RuntimeError as error:  # closed
+            self._committed(group, error, told)
+        return told
+
+    def _commit(self, group: _Group, loop: asyncio.AbstractEventLoop, told: asyncio.Future[None]) -> None:
+        error: Exception | None = None
+        try:
+            self._run_here("COMMIT")
+        except sqlite3.OperationalError as raised:  # the disk is full, or gone
+            error = OperationalError("COMMIT", None, raised)
+        except Exception as raised:
+            error = raised
+        loop.call_soon_threadsafe(self._committed, group, error, told)
+
+    def _committed(self, group: _Group, error: Exception | None, told: asyncio.Future[None]) -> None:
+        if error is not None:
+            self._giving_up = asyncio.ensure_future(self._give_up(group, error))
+            self._giving_up.add_done_callback(lambda _: _done(told))
+            return
+        self._group = None
+        self._commits.add(len(group.members))
+        group.succeed()
+        self._copy_when_due()
+        _done(told)
 
     def _copy_when_due(self) -> None:
         assert self._raw is not None
@@ -231,20 +264,6 @@ class GroupCommit:
             await self._checkpoints.copy()
         finally:
             self._turn.release()
-
-    async def _commit(self) -> None:
-        """Commits in a thread: it waits for the disk.
-
-        Raises:
-            OperationalError: the disk is full, or gone.
-        """
-        assert self._raw is not None
-        for watcher in self._watchers:
-            watcher("COMMIT")
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._raw.execute, "COMMIT")
-        except sqlite3.OperationalError as error:
-            raise OperationalError("COMMIT", None, error) from error
 
     async def _give_up(self, group: _Group, error: BaseException) -> None:
         """Fails every member, and drops the connection, whose state is not known any more."""
@@ -274,6 +293,11 @@ def _keep_when_cancelled(context: ExceptionContext) -> None:
         context.is_disconnect = False
 
 
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class _Group:
     """The transactions that one COMMIT makes durable, as futures that their members wait for."""
 
@@ -293,8 +317,7 @@ class _Group:
     def succeed(self) -> None:
         """Lets every member go on that still waits."""
         for committed in self.members:
-            if not committed.done():
-                committed.set_result(None)
+            _done(committed)
 
     def fail(self, error: BaseException) -> None:
         """Lets every member raise the error, also when none of them waits any more."""
