@@ -4,9 +4,10 @@
 
 1, 100 and 1,000 subscribers, each with a text of its own or all on one, of 64 tokens, one every 20 ms.
 Foretell reads its texts over HTTP from a server that speaks OpenAI's API, with keys, limits, ledger and
-stored predictions on; graphql-ws and the floor, a bare WebSocket by uvicorn, make theirs with a timer. All
-subscribers are there, with their first token, before the second comes; each has to get the whole text. CPU is
-the server's from then on, by /proc, until the last has the end.
+stored predictions on; graphql-ws and the floor, a bare WebSocket by uvicorn, make theirs with a timer. A
+second graphql-ws reads the same server as Foretell, and passes on what comes. All subscribers are there, with
+their first token, before the second comes; each has to get the whole text. CPU is the server's from then on,
+by /proc, until the last has the end.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks.harness.limits import allow_files
 from benchmarks.harness.peers import PeerError
 from benchmarks.harness.processes import cores
 from benchmarks.harness.rounds import Spread, ratios, table
-from benchmarks.harness.streams import WS, Server, ask_to_go, floor, foretell, graphql_ws
+from benchmarks.harness.streams import WS, Server, ask_to_go, floor, foretell, graphql_ws, relay
 from benchmarks.harness.subscribers import connect, finished
 from benchmarks.harness.upstream import TOKENS, WORDS
 
@@ -53,7 +54,7 @@ def main(rounds: int, most: int) -> None:
     sizes = [size for size in SUBSCRIBERS if size <= most]
     with ExitStack() as stack:
         servers = stack.enter_context(foretell(server_core, load_core))
-        for peer in (graphql_ws, floor):
+        for peer in (graphql_ws, relay, floor):
             try:
                 servers.append(stack.enter_context(peer(server_core)))
             except (PeerError, RuntimeError) as error:

@@ -19,7 +19,7 @@ from benchmarks.harness.places import PEERS, ROOT
 from benchmarks.harness.processes import Running, running
 from benchmarks.harness.subscribers import EventStream, GraphQLSocket, RawSocket, Subscriber
 
-UPSTREAM, OURS, NODE, FLOOR = 8670, 8671, 8672, 8673
+UPSTREAM, OURS, NODE, FLOOR, RELAY = 8670, 8671, 8672, 8673, 8674
 WS, SSE = "Foretell, WebSocket", "Foretell, SSE"
 PREDICT = """mutation Ask($input: PredictInput!) {
   predict(input: $input) { prediction { id } errors { message } }
@@ -95,11 +95,24 @@ async def _predict(data: Dataset, size: int) -> list[str]:
 
 @contextmanager
 def graphql_ws(core: int) -> Iterator[Server]:
-    command = [node(), str(node_peers() / "streaming.mjs")]
-    environment = {"PORT": str(NODE), "NODE_ENV": "production"}
-    ready = f"http://127.0.0.1:{NODE}/"
-    with running("graphql-ws", command, folder=RUN, ready=ready, environment=environment, core=core) as made:
+    with _graphql_ws("graphql-ws", core, NODE) as made:
         yield Server("graphql-ws on Node.js", NODE, made, NODE, _named, GraphQLSocket)
+
+
+@contextmanager
+def relay(core: int) -> Iterator[Server]:
+    """The same with texts from Foretell's upstream, which runs as long as `foretell` does."""
+    with _graphql_ws("graphql-ws-relay", core, RELAY, UPSTREAM=str(UPSTREAM)) as made:
+        yield Server("graphql-ws, from the upstream", RELAY, made, UPSTREAM, _named, GraphQLSocket)
+
+
+@contextmanager
+def _graphql_ws(name: str, core: int, port: int, **more: str) -> Iterator[Running]:
+    command = [node(), str(node_peers() / "streaming.mjs")]
+    environment = {"PORT": str(port), "NODE_ENV": "production", **more}
+    ready = f"http://127.0.0.1:{port}/"
+    with running(name, command, folder=RUN, ready=ready, environment=environment, core=core) as made:
+        yield made
 
 
 @contextmanager
