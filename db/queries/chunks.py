@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Update,
     bindparam,
     exists,
@@ -16,7 +17,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,11 +32,12 @@ FEEDER_LOCK = 0x666F7266
 MANY = 2**31 - 1
 """More starts than there are."""
 OFFERED = chunks.c.state == literal_column("'offered'")
+IS_RUNNABLE = jobs.c.status.in_([literal_column(f"'{each}'") for each in RUNNABLE])
 
 
 def _start() -> ReturningUpdate[Any]:
     mine = jobs.c.id == chunks.c.job_id
-    runnable = exists().where(mine, jobs.c.status.in_([literal_column(f"'{each}'") for each in RUNNABLE]))
+    runnable = exists().where(mine, IS_RUNNABLE)
     mine_to_start = (
         chunks.c.id == bindparam("chunk_id"),
         OFFERED,
@@ -53,6 +54,39 @@ START = Prepared(_start())
 _MINE = (chunks.c.id == bindparam("the_id"), chunks.c.fence == bindparam("the_fence"), OFFERED)
 FINISH = PreparedWrite(update(chunks).where(*_MINE), ("state", "owner", "offered_at"))
 KEEP = PreparedWrite(update(chunks).where(*_MINE), ("tries", "items_left"))
+
+PENDING = (
+    chunks.c.state == literal_column("'pending'"),
+    or_(chunks.c.not_before.is_(None), chunks.c.not_before <= bindparam("at")),
+)
+IS_TIME = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= bindparam("at"))
+CANDIDATES = Prepared(
+    select(jobs.c.id, jobs.c.project_id, jobs.c.priority, jobs.c.max_chunks)
+    .where(IS_RUNNABLE, IS_TIME, exists().where(chunks.c.job_id == jobs.c.id, *PENDING))
+    .order_by(jobs.c.priority, jobs.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+HANDED_OUT = Prepared(
+    select(jobs.c.id, jobs.c.project_id, chunks.c.offered_by, func.count().label("chunks"))
+    .select_from(chunks.join(jobs, jobs.c.id == chunks.c.job_id))
+    .where(OFFERED)
+    .group_by(jobs.c.id, jobs.c.project_id, chunks.c.offered_by)
+)
+FIRST = Prepared(
+    select(chunks.c.id)
+    .where(chunks.c.job_id == bindparam("job_id"), *PENDING)
+    .order_by(chunks.c.first)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update()
+)
+HAND_OUT = Prepared(
+    update(chunks)
+    .where(chunks.c.id.in_(bindparam("keys", expanding=True)))  # alone, or SQLite looks through all pending
+    .values(state="offered", offered_at=bindparam("at"), offered_by=bindparam("feeder"), owner=None)
+    .returning(chunks.c.id),
+    lists=["keys"],
+)
+ONE_FEEDER = Prepared(select(func.pg_advisory_xact_lock(literal_column(str(FEEDER_LOCK))).label("locked")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,36 +112,27 @@ class Offered:
 async def one_feeder(connection: AsyncConnection) -> None:
     """Lets one feeder at a time go on, until the end of its transaction."""
     if connection.dialect.name == "postgresql":
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FEEDER_LOCK})
+        await ONE_FEEDER.first(connection)
 
 
 async def candidates(connection: AsyncConnection, at: datetime, limit: int = 1000) -> Sequence[Candidate]:
     """Finds jobs with a chunk that may start now: by priority, then the oldest first."""
-    ready = exists().where(chunks.c.job_id == jobs.c.id, *_pending(at))
-    columns = (jobs.c.id, jobs.c.project_id, jobs.c.priority, jobs.c.max_chunks)
-    is_time = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= at)
-    statement = select(*columns).where(jobs.c.status.in_(RUNNABLE), is_time, ready)
-    found = await connection.execute(statement.order_by(jobs.c.priority, jobs.c.id).limit(limit))
-    return [Candidate(*row) for row in found.all()]
+    return [Candidate(*row) for row in await CANDIDATES.all(connection, at=at, most=limit)]
 
 
 async def offered(connection: AsyncConnection) -> Sequence[Offered]:
     """Counts what is handed out, by job and feeder."""
-    joined = chunks.join(jobs, jobs.c.id == chunks.c.job_id)
-    columns = (jobs.c.id, jobs.c.project_id, chunks.c.offered_by)
-    counted = select(*columns, func.count()).select_from(joined).where(chunks.c.state == "offered")
-    return [Offered(*row) for row in (await connection.execute(counted.group_by(*columns))).all()]
+    return [Offered(*row) for row in await HANDED_OUT.all(connection)]
 
 
 async def offer(
     connection: AsyncConnection, job_id: str, number: int, feeder: str, at: datetime
 ) -> Sequence[int]:
     """Hands out the first chunks of a job that may start now, and returns their ids."""
-    waiting = select(chunks.c.id).where(chunks.c.job_id == job_id, *_pending(at))
-    first = waiting.order_by(chunks.c.first).limit(number).with_for_update()
-    keys: Sequence[int] = (await connection.execute(first)).scalars().all()
-    handed = update(chunks).where(chunks.c.id.in_(keys))  # by id alone, or SQLite looks through all pending
-    await connection.execute(handed.values(state="offered", offered_at=at, offered_by=feeder, owner=None))
+    found = await FIRST.all(connection, job_id=job_id, at=at, most=number)
+    keys = [row.id for row in found]
+    if keys:
+        await HAND_OUT.all(connection, keys=keys, at=at, feeder=feeder)
     return keys
 
 
@@ -195,10 +220,6 @@ async def firsts(connection: AsyncConnection, job_id: str) -> Sequence[int]:
     """Lists the first items of a job's chunks, in order."""
     statement = select(chunks.c.first).where(chunks.c.job_id == job_id).order_by(chunks.c.first)
     return (await connection.execute(statement)).scalars().all()
-
-
-def _pending(at: datetime) -> tuple[Any, ...]:
-    return chunks.c.state == "pending", or_(chunks.c.not_before.is_(None), chunks.c.not_before <= at)
 
 
 def _fenced(chunk: ChunkRow) -> Update:

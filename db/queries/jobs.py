@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, Select, bindparam, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Select, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.filters import JobFilter
@@ -26,6 +26,12 @@ ACTIVE = (*RUNNABLE, "PAUSED", "CANCELING")
 OPEN = ("pending", "offered")
 LOCKED = Prepared(
     select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update()  # SQLite has one writer anyway
+)
+CANCELING = Prepared(
+    select(jobs.c.id).where(
+        jobs.c.id.in_(bindparam("ids", expanding=True)), jobs.c.status == literal_column("'CANCELING'")
+    ),
+    lists=["ids"],
 )
 
 ORDERS: Mapping[str, tuple[Column[Any], ...]] = {
@@ -164,8 +170,7 @@ async def cancel_chunks(
 
 async def canceling(connection: AsyncConnection, job_ids: Sequence[str]) -> Sequence[str]:
     """Finds which of some jobs are CANCELING."""
-    statement = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.status == "CANCELING")
-    return (await connection.execute(statement)).scalars().all()
+    return [row.id for row in await CANCELING.all(connection, ids=list(job_ids))]
 
 
 async def overdue(connection: AsyncConnection, at: datetime) -> Sequence[str]:

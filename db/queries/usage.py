@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -48,6 +49,11 @@ KEYS_AT_ONCE = 200  # SQLite takes an OR of at most 1,000 conditions
 
 # Spelled as in the partial indexes: SQLAlchemy writes `folded = 0` for SQLite, which does not find them then.
 UNFOLDED = text("NOT folded")
+
+ANY_UNFOLDED = Prepared(select(usage.c.prediction_id).where(UNFOLDED).limit(literal_column("1")))
+MAY_FOLD_ITEMS = Prepared(
+    select(func.pg_try_advisory_xact_lock_shared(literal_column(str(ROLLUP_LOCK))).label("taken"))
+)
 
 ADD = PreparedWrite(insert(usage), [str(column.key) for column in usage.columns])
 
@@ -129,8 +135,7 @@ async def may_fold_items(connection: AsyncConnection) -> bool:
     """
     if connection.dialect.name != "postgresql":
         return True
-    taken = text("SELECT pg_try_advisory_xact_lock_shared(:key)")
-    return bool((await connection.execute(taken, {"key": ROLLUP_LOCK})).scalar_one())
+    return bool((await MAY_FOLD_ITEMS.first(connection)).taken)
 
 
 async def lock_rollups(connection: AsyncConnection) -> None:
@@ -148,9 +153,7 @@ async def lock_folding(connection: AsyncConnection) -> None:
 
 async def has_unfolded(connection: AsyncConnection) -> bool:
     """Tells whether there are ledger rows that no rollup has yet."""
-    return (
-        await connection.execute(select(usage.c.prediction_id).where(UNFOLDED).limit(1))
-    ).first() is not None
+    return await ANY_UNFOLDED.first(connection) is not None
 
 
 async def take_unfolded(connection: AsyncConnection, limit: int) -> Sequence[Any]:

@@ -23,7 +23,7 @@ from engine.jobs.checks import check_request
 from engine.jobs.control import find_job
 from engine.jobs.feeder import TOPIC
 from engine.jobs.lines import Item, line_of
-from engine.jobs.source import Blocks, Part, Place, Survey, survey
+from engine.jobs.source import CHUNK_BYTES, Blocks, Part, Place, Survey, survey
 from engine.routing.router import Router
 from engine.routing.routes import Route
 from engine.serving import Served
@@ -33,8 +33,10 @@ from engine.webhooks.addresses import check_url
 
 CHUNK_ITEMS = 500
 """Items of a chunk for a backend that takes many at once: its writing keeps others waiting for 5 ms or so."""
-UNAWAITED_CHUNK_ITEMS = 1000
-"""The same on PostgreSQL, where nobody waits for it: a chunk of any size takes some thirty statements."""
+UNAWAITED_CHUNK_ITEMS = 2000
+UNAWAITED_CHUNK_BYTES = 2 * CHUNK_BYTES
+"""The same on PostgreSQL, where nobody waits for it: a chunk of any size takes some twenty statements, and a
+dozen trips to Redis."""
 SLOW_CHUNK_ITEMS = 8
 """Items of a chunk for other backends, all of which are in flight at once."""
 SURVEYS = 2
@@ -134,7 +136,8 @@ class Batches:
                 check_explainable(served.version.spec, data)
 
         async with self._surveys:
-            found = await asyncio.to_thread(survey, blocks, check, place, chunk_items=size)
+            most = CHUNK_BYTES if self._database.is_sqlite else UNAWAITED_CHUNK_BYTES
+            found = await asyncio.to_thread(survey, blocks, check, place, chunk_items=size, chunk_bytes=most)
         found.require_sound(place.path)
         return found
 

@@ -20,7 +20,7 @@ from engine.values import PredictionData
 MAX_ITEMS = 1_000_000
 MAX_LINE = 4 * 1024 * 1024
 MAX_PROBLEMS = 100
-MAX_CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 
 # A thread that never waits keeps the event loop from its turns for 5 ms at a time; this one lets it in.
@@ -75,9 +75,16 @@ class Survey:
 
 
 def survey(
-    blocks: Blocks, check: Callable[[PredictionData], None], place: Place, *, chunk_items: int
+    blocks: Blocks,
+    check: Callable[[PredictionData], None],
+    place: Place,
+    *,
+    chunk_items: int,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Survey:
     """Reads a source from its beginning to its end; `check` raises for data that the model does not take.
+
+    A chunk has `chunk_items` items, or as many as come before it has more than `chunk_bytes`.
 
     Raises:
         StorageError: the source can not be read.
@@ -100,7 +107,7 @@ def survey(
             names.add(_checked(line, check).custom_id, number)
         except ExpectedError as error:
             found.problems += _placed(error, number, place)
-        _extend(found.parts, start, end, chunk_items)
+        _extend(found.parts, start, end, chunk_items, chunk_bytes)
         found.total += 1
     if not found.problems and names.may_repeat:
         found.problems = names.repeated(blocks, place)
@@ -144,10 +151,10 @@ def _checked(line: bytes, check: Callable[[PredictionData], None]) -> Item:
     return item
 
 
-def _extend(parts: list[Part], start: int, end: int, chunk_items: int) -> None:
+def _extend(parts: list[Part], start: int, end: int, chunk_items: int, chunk_bytes: int) -> None:
     """Adds an item to the last part, or to a new one when that has enough."""
     last = parts[-1] if parts else None
-    if last is None or last.size >= chunk_items or end - last.start > MAX_CHUNK_BYTES:
+    if last is None or last.size >= chunk_items or end - last.start > chunk_bytes:
         first = last.first + last.size if last else 0
         parts.append(Part(first, 1, start, end))
     else:

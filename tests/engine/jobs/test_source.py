@@ -30,11 +30,13 @@ def anything(data: PredictionData) -> None:
     """Refuses nothing."""
 
 
-def surveyed(data: bytes, check: object = anything, *, block: int = 7, chunk_items: int = 2) -> Survey:
+def surveyed(
+    data: bytes, check: object = anything, *, block: int = 7, chunk_items: int = 2, chunk_bytes: int = 10_000
+) -> Survey:
     def blocks() -> Iterator[bytes]:
         return (data[start : start + block] for start in range(0, len(data), block))
 
-    return survey(blocks, check, LINES, chunk_items=chunk_items)  # type: ignore[arg-type]
+    return survey(blocks, check, LINES, chunk_items=chunk_items, chunk_bytes=chunk_bytes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 10_000])
@@ -54,10 +56,10 @@ def test_the_parts_hold_every_item_once_and_in_order(block: int, start: bytes, e
     assert [(part.first, part.size) for part in found.parts] == [(0, 2), (2, 2), (4, 2), (6, 1)]
 
 
-def test_a_part_ends_where_it_has_enough_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "MAX_CHUNK_BYTES", 3 * len(line(0)))
+def test_a_part_ends_where_it_has_enough_bytes() -> None:
+    most = 3 * len(line(0))
 
-    found = surveyed(b"\n".join(line(x) for x in range(5)), chunk_items=100)
+    found = surveyed(b"\n".join(line(x) for x in range(5)), chunk_items=100, chunk_bytes=most)
 
     assert [part.size for part in found.parts] == [2, 2, 1]
 
