@@ -3,13 +3,11 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
-from db import group_commit
 from db.queries import chunks as chunk_queries
 from db.tables.jobs import chunks
 from engine.errors import ModelError, ThrottledError
-from engine.jobs import batches
 from engine.jobs import chunk as chunk_module
 from engine.jobs.worker import MAX_STARTS, MAX_STARTS_BESIDE
 from engine.routing import callers as callers_module
@@ -17,7 +15,6 @@ from engine.usage.verify import differences
 from engine.values import BatchItem, JobStatus, ModelRef
 from tests.engine.jobs.bench import Bench, ManyToldBackend
 from tests.engine.specs import tabular
-from tests.statements import recorded
 
 
 @pytest.fixture(autouse=True)
@@ -124,46 +121,6 @@ async def test_a_bad_item_does_not_touch_its_neighbours(many_bench: Bench, many:
     assert failed.item_index == 7
     assert failed.error is not None
     assert (failed.error["code"], failed.error["message"]) == ("MODEL_ERROR", "It is seven.")
-
-
-@pytest.mark.parametrize("size", [100, 400])
-async def test_a_chunk_is_stored_by_as_many_statements_whatever_its_size(
-    many_bench: Bench, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "AWAITED_SECONDS", 0.0)
-    job = await many_bench.submit(size)
-    statements: list[str] = []
-
-    with many_bench.database.watched(statements.append):
-        async with many_bench.working():
-            await many_bench.ended(job.id)
-
-    # predictions and ledger, the rollups of the hour and of the day, the job: once as it began
-    written = ("INSERT INTO prediction ", "INSERT INTO usage ", "INSERT INTO usage_rollup", "UPDATE job ")
-    assert [sum(each.startswith(words) for each in statements) for words in written] == [1, 1, 2, 2]
-
-
-async def test_on_postgresql_the_statements_of_a_chunk_pass_by_sqlalchemy(
-    many_postgres_bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench, by_sqlalchemy = many_postgres_bench, list[str]()
-    monkeypatch.setattr(batches, "UNAWAITED_CHUNK_ITEMS", 40)
-    event.listen(
-        bench.database.engines[0].sync_engine,
-        "before_cursor_execute",
-        lambda _, __, statement, *___: by_sqlalchemy.append(statement),
-    )
-    job = await bench.submit(800)
-    by_sqlalchemy.clear()
-
-    with recorded(bench.database) as statements:
-        async with bench.working():
-            await bench.ended(job.id)
-
-    by_the_test = "SELECT job.id, "
-    often = Counter(each for each in by_sqlalchemy if not each.startswith(by_the_test))
-    assert sum(each.startswith("INSERT INTO prediction ") for each in statements) == 20
-    assert max(often.values()) < 10
 
 
 async def test_while_others_write_a_chunk_is_stored_in_parts(
