@@ -111,9 +111,9 @@ def _function(plan: ObjectPlan, constants: dict[str, Any]) -> Iterator[str]:
 
 def _unchanging(plan: ObjectPlan) -> type | None:
     """Returns the class whose objects may keep what the plan makes of them."""
-    if plan.is_root or not plan.reads_only:
+    if plan.is_root or not object_classes(plan.type)[0] or not issubclass(plan.origin, Unchanging):
         return None
-    return next((each for each in object_classes(plan.type)[0] if issubclass(each, Unchanging)), None)
+    return plan.origin if plan.reads_only else None
 
 
 def _kept(plan: ObjectPlan) -> Iterator[str]:

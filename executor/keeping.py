@@ -49,9 +49,10 @@ def keyed(key: Reading) -> Callable[[Bind], Bind]:
 class Unchanging:
     """A base for types some of whose objects never change: they keep what is selected of them, completed.
 
-    `completed` is None, or the dict of an object that will always have the same attributes. Selections that
-    consist of attributes are then read and checked once, and the *same* dict stands in each response that
-    shows the object, so nobody may change it. An object keeps the answers to the last few selections.
+    `completed` is None, or the dict of an object that will always have the same attributes, and whose
+    resolvers return the same if they take nothing but the object. Selections that consist of those are then
+    completed once, and the *same* dict stands in each response that shows the object, so nobody may change
+    it. An object keeps the answers to the last few selections.
     """
 
     completed: dict[ObjectPlan, dict[str, Any]] | None = None

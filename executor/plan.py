@@ -204,16 +204,16 @@ class ObjectPlan:
 
     @property
     def reads_only(self) -> bool:
-        """Whether only attributes are read: then an object that never changes always gives the same."""
-        return all(
-            isinstance(site.source, Attribute | Constant) and _reads_only(site.shape) for site in self.sites
-        )
+        """Whether only the object is asked: then one that never changes always gives the same."""
+        return all(_asks_only_the_object(site) and _reads_only(site.shape) for site in self.sites)
 
     @property
     def origin(self) -> Any:
-        """The Strawberry type's class, None where it has none."""
+        """The class that objects are made of: of a concrete type the generic one, of others their own."""
         definition = self.type.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-        return definition.origin if isinstance(definition, StrawberryObjectDefinition) else None
+        if not isinstance(definition, StrawberryObjectDefinition):
+            return object
+        return (definition.concrete_of or definition).origin
 
     @property
     def readings(self) -> dict[int, Reading]:
@@ -228,6 +228,13 @@ class ObjectPlan:
             if isinstance(reading, Reading) and all(reading.base == other.base for other in found.values()):
                 found[site.index] = reading
         return found
+
+
+def _asks_only_the_object(site: FieldSite) -> bool:
+    source = site.source
+    if isinstance(source, Call):
+        return not source.is_coroutine and source.info_name is None and site.arguments is None
+    return isinstance(source, Attribute | Constant)
 
 
 def _reads_only(shape: Shape) -> bool:

@@ -141,7 +141,6 @@ class Loaders:
     explanation: Loader[str, Any]
     budgets: Loader[str, list[BudgetRow]]
     version_named: Loader[tuple[str, str], ModelVersionRow | None]
-    version_count: Loader[str, int]
     predictions_of: Loader[PredictionsOf, Page[PredictionRow]]
     prediction_count: Loader[CountOf, int]
 
@@ -273,11 +272,6 @@ class Loaders:
         found = {(row.model_id, row.version): row for row in rows}
         return [found.get(key) for key in named]
 
-    async def _version_counts(self, model_ids: list[str]) -> list[int]:
-        async with self._database.read() as connection:
-            found = await models.count_versions(connection, model_ids)
-        return [found.get(model_id, 0) for model_id in model_ids]
-
     async def _predictions_of(self, asked: list[PredictionsOf]) -> list[Page[PredictionRow]]:
         async with self._database.read() as connection:
             return await grouped(
@@ -394,7 +388,6 @@ _MAKERS: Mapping[str, Callable[[Loaders], Any]] = {
     "explanation": lambda loaders: loaders._blob("explanation"),
     "budgets": lambda loaders: Loader(loaders._budgets),
     "version_named": lambda loaders: Loader(loaders._versions_named),
-    "version_count": lambda loaders: Loader(loaders._version_counts),
     "predictions_of": lambda loaders: Loader(loaders._predictions_of),
     "prediction_count": lambda loaders: Loader(loaders._prediction_counts),
 }

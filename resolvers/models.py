@@ -14,7 +14,6 @@ from engine.money import price_at
 from engine.values import ModelRef, NewVersion, VersionRef
 from resolvers.aliases import drawn_version
 from resolvers.context import Context
-from resolvers.registered import MaybeLater
 from resolvers.sight import seen_models
 
 
@@ -58,11 +57,6 @@ async def version(context: Context, model_id: str, ref: VersionRef) -> ModelVers
         drawn = drawn_version(context, model_id, ref.alias)
         return None if drawn is None else await context.loaders.version.load(drawn)
     return await context.loaders.version_named.load((model_id, ref.version or ""))
-
-
-def versions_page(context: Context, model_id: str, window: Window) -> MaybeLater[Page[ModelVersionRow]]:
-    """Returns a page of a model's versions, newest first."""
-    return context.loaders.registry.versions_page(model_id, window)
 
 
 async def current_price(context: Context, version_id: str) -> PriceRow | None:

@@ -11,9 +11,6 @@ from collections.abc import Coroutine, Sequence
 from contextvars import Context
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from db.pages import Page, Window, page_of
-from db.queries.models import VERSIONS_NEWEST_FIRST
-from db.tables import ModelVersionRow
 from engine.catalog import Catalog
 from resolvers.view import Kind, Lookup, View, view_of
 
@@ -68,14 +65,6 @@ class Registry:
         """Forgets what was found: a mutation may have changed it."""
         self._view = self._checking = None
 
-    def versions_page(self, model_id: str, window: Window) -> MaybeLater[Page[ModelVersionRow]]:
-        """Returns a page of a model's versions, newest first; the caller may see the model."""
-        view = self.view()
-        return self._later(model_id, window) if view is None else versions_page(view, model_id, window)
-
-    async def _later(self, model_id: str, window: Window) -> Page[ModelVersionRow]:
-        return versions_page(await self.refreshed(), model_id, window)
-
 
 class Registered(Generic[Row]):
     """Rows of one kind by id; None where the project sees none."""
@@ -102,8 +91,3 @@ class Registered(Generic[Row]):
 
     def _rows(self, view: View) -> Lookup[Row]:
         return view.rows(self._kind)
-
-
-def versions_page(view: View, model_id: str, window: Window) -> Page[ModelVersionRow]:
-    """Returns a page of a model's versions, newest first."""
-    return page_of(view.versions_of(model_id), VERSIONS_NEWEST_FIRST, window)

@@ -12,14 +12,19 @@ from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
 from db.pages import Order, Page, Place, Window, page_of
+from db.queries.models import VERSIONS_NEWEST_FIRST
 from db.tables import ModelRow, ModelVersionRow, PriceRow
 from engine.catalog import Catalog
 
 Found = TypeVar("Found")
 Kind = Literal["model", "version", "prices"]
 Shape = Callable[[Any], Any]
+Connect = Callable[["View", str, Page[ModelVersionRow]], Any]
+"""From a view, a model's id and a page of its versions to what shows them."""
 
 MAX_VIEWS = 1000
+MAX_WINDOWS = 8
+"""How many sizes of pages are kept of each model's versions."""
 
 
 class Lookup(dict[str, "Found | None"], Generic[Found]):
@@ -86,6 +91,24 @@ class View:
         rows = sorted(shown, key=order.place)
         return rows, [order.place(row) for row in rows]
 
+    def version_pages(self, window: Window, connect: Connect) -> Lookup[Any]:
+        """Returns what `connect` makes of the page of a model's versions, newest first, by the model's id.
+
+        It is the same for all who see the model. The first pages of some sizes are kept.
+        """
+        pages: dict[tuple[Window, Connect], Lookup[Any]] = self._derived.setdefault(Window, {})
+        found = pages.get((window, connect))
+        if found is None:
+            found = Lookup(partial(self._versions_page, window, connect))
+            if window.place is None:
+                if len(pages) >= MAX_WINDOWS:
+                    pages.clear()
+                pages[window, connect] = found
+        return found
+
+    def _versions_page(self, window: Window, connect: Connect, model_id: str) -> Any:
+        return connect(self, model_id, page_of(self.versions_of(model_id), VERSIONS_NEWEST_FIRST, window))
+
     def versions_of(self, model_id: str) -> Sequence[ModelVersionRow]:
         """Returns a model's versions, newest first, whoever may see it."""
         return self._versions_of[model_id] or []
@@ -112,12 +135,14 @@ class View:
 
     def _show(self, kind: Kind, shape: Shape, row_id: str) -> Any:
         row = self._rows[kind][row_id]
-        if row is None:
-            return None
+        return None if row is None else self.lasting(kind, shape, row)
+
+    def lasting(self, kind: Kind, shape: Shape, row: Any) -> Any:
+        """Returns what `shape` makes of a row, once, for whoever may see it."""
         everyones = self._derived.setdefault((kind, shape), {})
-        if row_id not in everyones:
-            everyones[row_id] = shape(row)
-        return everyones[row_id]
+        if row.id not in everyones:
+            everyones[row.id] = shape(row)
+        return everyones[row.id]
 
 
 def view_of(catalog: Catalog, project_id: str, seen: frozenset[str] | None) -> View:

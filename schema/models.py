@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -13,9 +13,8 @@ import strawberry
 from db.filters import ModelFilter
 from db.tables import ModelRow, ModelVersionRow
 from engine import values
-from executor import Unchanging
+from executor import Reading, Unchanging, keyed
 from resolvers import models as resolvers
-from resolvers.registered import versions_page
 from schema.access import NEVER_NULL_ALONE, Info, derived, field
 from schema.aliases import ModelAlias
 from schema.circuits import Circuit
@@ -42,7 +41,7 @@ from schema.prediction_lists import (
     predictions_of,
 )
 from schema.prices import Price
-from schema.registered import lasting, registered
+from schema.registered import registered, version_pages
 from schema.scalars import JSON
 from schema.types import by_value, enum_type, given, given_tuple, input_type, object_type, one_of_type
 from schema.usage import USAGE, Range, UsageTotals, usage_of
@@ -195,20 +194,13 @@ class ModelRefInput:
         return values.ModelRef(name=self.name.value if self.name else None)
 
 
-def _versions(info: Info, **place: Any) -> Callable[[Model], Connection[ModelVersion]] | None:
-    """Returns how the versions of each model are found: their page for a place."""
-    view, shown = info.context.loaders.registry.view(), lasting(info.context, "ModelVersion")
-    if view is None or shown is None:
+@keyed(Reading("row", "id"))
+def _versions(info: Info, **place: Any) -> Mapping[str, Connection[ModelVersion] | None] | None:
+    """Returns the page of each model's versions for a place, by the model's id."""
+    view = info.context.loaders.registry.view()
+    if view is None:
         return None
-    at = window(*(place.get(name) for name in ("first", "after", "last", "before")))
-    load_count = info.context.loaders.version_count.load
-
-    def connection(model: Model) -> Connection[ModelVersion]:
-        model_id = model.row.id
-        page = versions_page(view, model_id, at)
-        return Connection(page=page, shape=lambda row: shown[row.id], count=lambda: load_count(model_id))
-
-    return connection
+    return version_pages(view, window(*(place.get(name) for name in ("first", "after", "last", "before"))))
 
 
 @read_from_row(
@@ -282,11 +274,9 @@ class Model(Unchanging, Node):
         before: Before = strawberry.UNSET,
     ) -> Connection[ModelVersion] | None:
         """Loads a page of its versions."""
-        count = partial(info.context.loaders.version_count.load, self.row.id)
-        connect = partial(Connection, shape=ModelVersion.from_row, count=count)
-        at = window(first, after, last, before)
+        at, registry = window(first, after, last, before), info.context.loaders.registry
         return when_found(
-            resolvers.versions_page(info.context, self.row.id, at), lambda page: connect(page=page)
+            registry.view() or registry.refreshed(), lambda view: version_pages(view, at)[self.row.id]
         )
 
     @field(

@@ -18,6 +18,7 @@ import strawberry
 from db.pages import Order, Page, Place, Window
 from db.types import epoch_ms, from_epoch_ms
 from engine.errors import InvalidInputError
+from executor import Unchanging
 from schema.access import NEVER_NULL_ALONE, derived
 from schema.directives import CONNECTION_SIZE, Cost
 from schema.types import enum_type, given, object_type
@@ -57,8 +58,8 @@ class Edge(Generic[T]):
 
 
 @strawberry.type(description="One page of a list.")
-class Connection(Generic[T]):
-    """Shapes a page of rows, as much of it as is asked for."""
+class Connection(Unchanging, Generic[T]):
+    """Shapes a page of rows, as much of it as is asked for; one of rows that stay as they are may last."""
 
     page: strawberry.Private[Page[Any]]
     shape: strawberry.Private[Callable[[Any], T]]

@@ -7,14 +7,20 @@ completed once. See `executor.bound` and `executor.Unchanging`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
+from db.pages import Page, Window
+from db.tables import ModelVersionRow
 from executor import Bind, Reading, keyed
 from resolvers.context import Context
-from resolvers.view import Kind
+from resolvers.view import Kind, View
 from schema.access import Info
 from schema.nodes import shape_of
+from schema.pages import Connection
+
+if TYPE_CHECKING:
+    from schema.models import ModelVersion
 
 KINDS: Mapping[str, Kind] = {"Model": "model", "ModelVersion": "version"}
 
@@ -27,6 +33,20 @@ def registered(type_name: str, column: str) -> Bind:
         return lasting(info.context, type_name)
 
     return bind
+
+
+def version_pages(view: View, at: Window) -> Mapping[str, Connection[ModelVersion] | None]:
+    """Returns the pages of the models' versions, newest first, by the model's id."""
+    return view.version_pages(at, _connection)
+
+
+def _connection(view: View, model_id: str, page: Page[ModelVersionRow]) -> Connection[ModelVersion]:
+    async def count() -> int:
+        return len(view.versions_of(model_id))
+
+    made = Connection(page=page, shape=partial(view.lasting, "version", _shape("ModelVersion")), count=count)
+    made.completed = {}
+    return made
 
 
 def lasting(context: Context, type_name: str) -> Mapping[str, Any] | None:

@@ -150,13 +150,6 @@ async def versions_by_name(
     return cast(Sequence[ModelVersionRow], found.all())
 
 
-async def count_versions(connection: AsyncConnection, model_ids: Sequence[str]) -> Mapping[str, int]:
-    """Counts the versions of some models."""
-    counted = select(model_versions.c.model_id, func.count()).group_by(model_versions.c.model_id)
-    found = await connection.execute(counted.where(model_versions.c.model_id.in_(model_ids)))
-    return {model_id: count for model_id, count in found.all()}
-
-
 async def prices_of(connection: AsyncConnection, version_ids: Sequence[str]) -> Sequence[PriceRow]:
     """Reads every price of some versions, oldest first."""
     statement = select(prices).where(prices.c.model_version_id.in_(version_ids))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import strawberry
 from strawberry.types import Info
@@ -52,7 +53,27 @@ class Thing(Unchanging):
         return self._name
 
 
+T = TypeVar("T")
+
+
+@strawberry.type
+class Page(Unchanging, Generic[T]):
+    parts: strawberry.Private[list[T]]
+
+    @strawberry.field
+    def nodes(self) -> list[T]:
+        CALLS["nodes"] += 1
+        return self.parts
+
+    @strawberry.field
+    async def count(self) -> int:
+        CALLS["count"] += 1
+        return len(self.parts)
+
+
 LASTING, PASSING, BROKEN = Thing("a", lasts=True), Thing("b", lasts=False), Thing("broken", lasts=True)
+PAGE = Page(parts=[LASTING])
+PAGE.completed = {}
 
 
 @strawberry.type
@@ -60,6 +81,10 @@ class Query:
     @strawberry.field
     def items(self) -> list[Item]:
         return [Item(number=number) for number in range(5)]
+
+    @strawberry.field
+    def page(self) -> Page[Thing]:
+        return PAGE
 
     @strawberry.field
     def things(self) -> list[Thing | None]:
@@ -136,3 +161,22 @@ def test_an_object_keeps_only_its_latest_answers() -> None:
 
     assert LASTING.completed is not None
     assert len(LASTING.completed) <= MAX_KEPT
+
+
+def test_what_takes_nothing_but_an_object_that_never_changes_is_called_once() -> None:
+    assert PAGE.completed is not None
+    PAGE.completed.clear()
+    both(SCHEMA, "{ page { nodes { name } } }")
+    compiled = install(SCHEMA)
+    CALLS.clear()
+
+    try:
+        answers = [asyncio.run(SCHEMA.execute("{ page { nodes { name } } }")) for _ in range(3)]
+        asyncio.run(SCHEMA.execute("{ page { nodes { name } count } }"))
+        asyncio.run(SCHEMA.execute("{ page { nodes { name } count } }"))
+    finally:
+        compiled.uninstall()
+
+    assert [answer.data for answer in answers] == [{"page": {"nodes": [{"name": "a"}]}}] * 3
+    assert CALLS["nodes"] == 1 + 2  # what waits for something is asked for each time
+    assert CALLS["count"] == 2

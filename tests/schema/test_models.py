@@ -2,8 +2,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from db.queries.registry import raise_revision
 from db.tables import PriceRow
+from db.tables.base import table_of
 from engine.values import ModelTask
 from schema.nodes import global_id
 from tests.schema.graph import Caller, Graph, model, version
@@ -202,3 +205,54 @@ async def test_the_price_is_the_one_that_holds_now(graph: Graph, caller: Caller)
         "outputPerMillionTokens": None,
         "perPrediction": None,
     }
+
+
+PAGES = """query ($first: Int, $after: String) { model(ref: {name: "paged"}) {
+  versions(first: $first, after: $after) {
+    totalCount pageInfo { hasNextPage endCursor } nodes { version status } edges { node { version } } } } }"""
+
+
+async def test_pages_of_versions_are_kept_until_the_registry_changes(any_graph: Graph) -> None:
+    caller, of = await any_graph.caller(), model("paged")
+    await any_graph.add(of)
+    await any_graph.add(version(of, 1), version(of, 2), version(of, 3))
+
+    async def page(**place: Any) -> Any:
+        return (await any_graph.data(caller, PAGES, **place))["model"]["versions"]
+
+    async def versions(**place: Any) -> list[str]:
+        found = await page(**place)
+        assert [edge["node"]["version"] for edge in found["edges"]] == [
+            node["version"] for node in found["nodes"]
+        ]
+        return [node["version"] for node in found["nodes"]]
+
+    first = await page(first=2)
+    assert await page(first=2) == first
+    assert first["pageInfo"]["hasNextPage"]
+    assert await versions(first=2, after=first["pageInfo"]["endCursor"]) == ["1"]
+    assert await versions(first=2) == ["3", "2"]
+    assert [await versions(first=size) for size in range(12)][-2:] == [["3", "2", "1"]] * 2
+
+    newest = version(of, 4, status="LOADING")
+    async with any_graph.database.write() as connection:
+        await connection.execute(insert(table_of(type(newest))).values(newest.model_dump()))
+        await raise_revision(connection)
+
+    assert await versions(first=2) == ["4", "3"]
+    assert (await page(first=2))["totalCount"] == first["totalCount"] + 1 == 4
+
+
+async def test_versions_of_a_known_registry_are_counted_without_a_statement(
+    graph: Graph, caller: Caller
+) -> None:
+    rows = [model(f"model-{number}") for number in range(5)]
+    await graph.add(*rows)
+    await graph.add(*(version(row) for row in rows))
+    document = "{ models { nodes { versions { totalCount nodes { version } } } } }"
+    await graph.data(caller, document)
+
+    with graph.statements() as statements:
+        await graph.data(caller, document)
+
+    assert not any("model_version" in statement.lower() for statement in statements)
