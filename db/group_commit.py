@@ -65,6 +65,7 @@ class GroupCommit:
         self._group: _Group | None = None
         self._flush: asyncio.Task[None] | None = None
         self._giving_up: asyncio.Task[None] | None = None
+        self._committing: asyncio.Future[None] | None = None
         event.listen(engine.sync_engine, "handle_error", _keep_when_cancelled)
 
     @property
@@ -82,6 +83,8 @@ class GroupCommit:
             self._checkpoint.cancel()
             await asyncio.wait([self._checkpoint])
         await self._checkpoints.close()
+        if self._committing is not None and not self._committing.done():
+            await asyncio.wait([self._committing])  # of members that were cancelled; SQLite still writes
         self._thread.shutdown(wait=False)
         if self._connection is not None:
             await self._connection.close()
@@ -219,7 +222,7 @@ class GroupCommit:
         It needs no task: whoever leaves meanwhile leaves nothing to be done.
         """
         loop = asyncio.get_running_loop()
-        told = loop.create_future()
+        told = self._committing = loop.create_future()
         try:
             self._thread.submit(self._commit, group, loop, told)
         except RuntimeError as error:  # closed

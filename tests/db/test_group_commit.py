@@ -1,4 +1,6 @@
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from random import Random
@@ -244,6 +246,28 @@ async def test_a_commit_that_fails_reaches_every_member_and_the_next_group_works
 
     assert [type(result) for result in results] == [DatabaseUnavailableError] * 5
     assert await names(others) == {"next"}
+
+
+async def test_a_commit_that_nobody_waits_for_ends_before_the_database_is_closed(
+    sqlite_url: str, others: Database
+) -> None:
+    database = Database(sqlite_url)
+    await add(database, "before")
+    is_writing = threading.Event()
+
+    def take_long(executed: str) -> None:
+        if executed == "COMMIT":
+            is_writing.set()
+            time.sleep(0.2)
+
+    with database.watched(take_long):
+        adding = asyncio.create_task(add(database, "left"))
+        await asyncio.to_thread(is_writing.wait, 10)
+        adding.cancel()
+        await asyncio.wait([adding])
+        await database.close()
+
+    assert await names(others) == {"before", "left"}
 
 
 async def test_a_member_that_could_not_begin_hurts_no_neighbour(database: Database, others: Database) -> None:
