@@ -123,10 +123,8 @@ def row_class(statement: Statement, dialect: Dialect) -> Any:
 
 
 def _processor(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    if isinstance(
-        type_, Time
-    ):  # a TypeDecorator's own processor is two calls more, for each time of each row
-        return from_epoch_ms_or_none
+    if isinstance(type_, Time):
+        return from_epoch_ms_or_none  # a TypeDecorator's own is two calls more, for each time of each row
     if dialect is POSTGRESQL and not isinstance(type_, Json):
         return None  # asyncpg gives Python's own values
     return type_.dialect_impl(dialect).result_processor(dialect, None)
