@@ -38,7 +38,7 @@ async function begin(seed) {
   });
   const { data } = await response.json();
   assert.deepEqual(data.predict.errors, []);
-  assert.equal(data.predict.prediction.status, 'QUEUED');
+  assert.equal(data.predict.prediction.status, 'RUNNING');
   return data.predict.prediction.id;
 }
 
