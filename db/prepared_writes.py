@@ -141,11 +141,18 @@ class WriteConnection:
         await self._driver._execute(_run_all, self._raw, statements)  # type: ignore[no-untyped-call]
 
     async def run_prepared(self, prepared: Prepared, parameters: Parameters) -> Sequence[Any]:
-        """Returns all rows of a prepared SELECT, with those that this transaction has written."""
+        """Returns all rows of a prepared statement; a SELECT has those that this transaction has written.
+
+        Raises:
+            OperationalError: the disk is full, or gone.
+        """
         form = prepared.form(parameters)
         for watcher in self._watchers:
             watcher(form.sql)
-        return form.rows(self._raw, parameters)
+        try:
+            return form.rows(self._raw, parameters)
+        except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
+            raise _as_sqlalchemy(form.sql, error) from error
 
 
 def _run_all(raw: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:

@@ -39,6 +39,8 @@ NEWS_AFTER_MS = 250
 LISTEN_SECONDS = 60.0
 NOBODYS: dict[str, Any] = {"owner": None, "lease_until": None}
 """Columns of what is terminal."""
+NOT_SHARED: dict[str, Any] = dict.fromkeys(queries.LARGE)
+"""Columns that are not kept with the end of a text: who shows them loads them."""
 
 
 @dataclass(slots=True)
@@ -217,7 +219,7 @@ class Runs:
             return
         run.started = time.perf_counter()
         if is_generated:
-            run.stream = TextStream(self._bus, run.row.id)
+            run.stream = TextStream(self._bus, run.row.id, told=run.told)
         try:
             outcome = self._stopped(run) if run.canceled else await self._outcome(run)
             await self.finish(run, outcome)
@@ -286,7 +288,8 @@ class Runs:
             if run.stream is not None:
                 run.stream.flush()
             is_followed = self._bus.is_followed(run.row.id)
-            self._bus.end(run.row.id, {run.row.project_id: run.row} if is_followed else {})
+            shown = with_changes(run.row, NOT_SHARED) if is_followed else run.row
+            self._bus.end(run.row.id, {run.row.project_id: shown} if is_followed else {})
         is_known = run.told is None or run.told.done()
         if is_known or (run.row.total_ms or 0.0) > NEWS_AFTER_MS:
             self._bus.announce(f"prediction:{run.row.id}", run.row.status)

@@ -27,8 +27,9 @@ class TextStream:
     _last_turn_seconds: ClassVar[float] = 0.0
     """How long it took the last stream of this process: where the next one begins."""
 
-    def __init__(self, bus: Bus, name: str) -> None:
+    def __init__(self, bus: Bus, name: str, *, told: asyncio.Future[None] | None = None) -> None:
         self._bus = bus
+        self._told = told
         self._name = name
         self._pending: list[Token] = []
         self._flush: asyncio.Handle | None = None
@@ -57,9 +58,11 @@ class TextStream:
     def rest(self) -> float:
         """Returns for how many seconds a source that keeps what comes need not be read.
 
-        That is how long those who follow it would not be told: nobody else waits for it to end.
+        That is how long those who follow it would not be told; 0 while a caller waits for the end, until
+        `told` is done.
         """
-        return self._gathering() if self._bus.is_followed(self._name) else 0.0
+        is_awaited = self._told is not None and not self._told.done()
+        return self._gathering() if not is_awaited and self._bus.is_followed(self._name) else 0.0
 
     def say(self, text: str) -> None:
         """Publishes a whole text that was there before."""

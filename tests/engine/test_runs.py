@@ -25,6 +25,23 @@ async def test_who_follows_a_text_before_its_first_token_waits_for_it(workshop: 
         assert [type(event) for event in await following] == [End]
 
 
+async def test_the_end_brings_the_row_without_its_large_columns(workshop: Workshop) -> None:
+    await teller(workshop)
+    workshop.backend.gate.clear()
+    row = await workshop.ask(tell(5, wait_ms=0))
+
+    following = asyncio.create_task(_events(workshop, row.id))
+    await workshop.backend.was_asked()
+    workshop.backend.gate.set()
+    end = (await following)[-1]
+
+    assert isinstance(end, End)
+    shown = end.shared[row.project_id]
+    assert (shown.id, shown.status) == (row.id, "SUCCEEDED")
+    assert (shown.input, shown.output, shown.explanation) == (None, None, None)
+    assert (await workshop.ended(row.id)).output is not None
+
+
 async def test_who_follows_a_text_that_is_lost_is_sent_elsewhere(workshop: Workshop) -> None:
     await teller(workshop)
     workshop.backend.gate.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -112,3 +113,17 @@ async def test_a_source_may_rest_while_those_who_follow_would_not_be_told(
     assert bool(stream.rest()) is (turn > 0 and is_followed)
     await events.aclose()
     assert not stream.rest()
+
+
+async def test_a_source_does_not_rest_while_a_caller_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TextStream, "_last_turn_seconds", 10.0)
+    bus, told = MemoryBus(), asyncio.get_running_loop().create_future()
+    stream = TextStream(bus, "text", told=told)
+    stream.add(Token("x"))
+    stream.flush()
+    async with aclosing(bus.follow("text", 0)) as events:
+        await anext(events)
+
+        assert not stream.rest()
+        told.set_result(None)
+        assert stream.rest()

@@ -39,7 +39,9 @@ class Events:
         self._response = response
         self._pieces = aiter(response.content.iter_any())
         self._unread: deque[bytes] = deque()
-        self._rest = b""
+        self._begun: list[bytes] = []
+        self._size = 0
+        self._tail = b""
         self._is_done = False
         self._pause: asyncio.Handle | None = None
         self._paused: asyncio.Transport | None = None
@@ -96,7 +98,10 @@ class Events:
         self._pause = None
         connection = self._response.connection
         transport = None if connection is None else connection.transport
-        if transport is not None and transport.is_reading():
+        # TLS that is paused is read nevertheless, and uvloop drops what it holds when the server closes
+        if transport is None or transport.get_extra_info("ssl_object") is not None:
+            return
+        if transport.is_reading():
             transport.pause_reading()
             self._paused = transport
 
@@ -121,21 +126,25 @@ class Events:
 
     def _take(self, piece: bytes) -> None:
         """Parts what has come into events; what has only begun waits for its rest."""
-        come = self._rest + piece
+        near = self._tail + piece
+        self._begun.append(piece)
+        self._size, self._tail = self._size + len(piece), near[-3:]
+        if b"\n\n" not in near and b"\n\r\n" not in near:
+            if self._size > MAX_EVENT_BYTES:
+                raise UnreadableError
+            return
+        come, rest = b"".join(self._begun), b""
         events = USUAL.findall(come)
-        if sum(map(len, events)) + FRAME * len(events) == len(come):
-            self._rest = b""
-        else:
-            *blocks, self._rest = come.replace(b"\r\n", b"\n").split(b"\n\n")
+        if sum(map(len, events)) + FRAME * len(events) != len(come):
+            *blocks, rest = come.replace(b"\r\n", b"\n").split(b"\n\n")
             events = [_data(block) for block in blocks]
+        self._begun, self._size, self._tail = [rest], len(rest), rest[-3:]
         for data in events:
             if data.startswith(DONE):
                 self._is_done = True
                 return
             if data:
                 self._unread.append(data)
-        if len(self._rest) > MAX_EVENT_BYTES:
-            raise UnreadableError
 
 
 def _data(block: bytes) -> bytes:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,9 +24,9 @@ class Answer:
     """As much of an answer of aiohttp as is asked for here; its body comes in pieces."""
 
     pieces: Sequence[bytes]
+    connection: Any = None
     method = "POST"
     url = "http://127.0.0.1/v1/chat/completions"
-    connection = None
 
     @property
     def content(self) -> Answer:
@@ -33,6 +35,26 @@ class Answer:
     async def iter_any(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
             yield piece
+
+
+class Transport:
+    """As much of a transport."""
+
+    def __init__(self, *, is_secure: bool) -> None:
+        self._extra = {"ssl_object": object()} if is_secure else {}
+        self._is_reading = True
+
+    def get_extra_info(self, name: str) -> object:
+        return self._extra.get(name)
+
+    def is_reading(self) -> bool:
+        return self._is_reading
+
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    def resume_reading(self) -> None:
+        self._is_reading = True
 
 
 def events_of(*pieces: bytes) -> Events:
@@ -69,6 +91,29 @@ async def test_what_comes_after_the_last_event_is_not_read() -> None:
 
 async def test_an_event_that_does_not_end_is_none() -> None:
     assert await read(b"data: 1\n\ndata: 2\n") == [1]
+
+
+async def test_a_long_event_may_come_in_many_pieces() -> None:
+    event = b'data: "' + b"x" * (MAX_EVENT_BYTES - 100) + b'"\r\n\r\ndata: 2\n\n'
+    pieces = [event[start : start + 1000] for start in range(0, len(event), 1000)]
+
+    assert await read(*pieces) == ["x" * (MAX_EVENT_BYTES - 100), 2]
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+async def test_what_comes_while_nobody_asks_stays_in_the_socket_but_not_with_tls(*, is_secure: bool) -> None:
+    transport = Transport(is_secure=is_secure)
+    answer = Answer([b"data: 1\n\n", b"data: 2\n\n"], SimpleNamespace(transport=transport))
+    events = Events(cast(ClientResponse, answer))
+
+    assert await events.more()
+    await asyncio.sleep(0)
+    was_reading = transport.is_reading()
+    events.pop()
+
+    assert was_reading is is_secure
+    assert await events.more()
+    assert transport.is_reading()
 
 
 async def test_half_of_a_character_may_come_alone() -> None:
