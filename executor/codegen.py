@@ -145,7 +145,7 @@ def _base(plan: ObjectPlan, base: str) -> Iterator[str]:
     yield "        try:"
     yield f"            w = s.{base}"
     yield "        except Exception:"
-    yield "            w = None"
+    yield "            pass"
 
 
 def _may_be_late(site: FieldSite) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from keyword import iskeyword
 from operator import attrgetter
 from typing import Any
 
@@ -13,9 +14,14 @@ class Reading(property):
     It is the first of `names` that there is, as `convert` makes it where that is given. A plan reads it
     without the property's call, from objects of exactly the Strawberry type's class; `base` must be a plain
     attribute, `convert` a function of the value alone. What that raises is raised by the property, too.
+
+    Raises:
+        ValueError: a name is no identifier; it stands in the source of plans.
     """
 
     def __init__(self, base: str, *names: str, convert: Callable[[Any], Any] | None = None) -> None:
+        if not all(name.isidentifier() and not iskeyword(name) for name in (base, *names)):
+            raise ValueError(f"{(base, *names)} are not all names of attributes")
         super().__init__(_getter(base, names, convert))
         self.base = base
         self.names = names

@@ -6,18 +6,14 @@ import asyncio
 
 import pytest
 
+from db.tables import PredictionRow
 from engine.events import End
 from tests.engine.limits.texts import tell, teller
 from tests.engine.workshop import Workshop
 
 
 async def test_who_follows_a_text_before_its_first_token_waits_for_it(workshop: Workshop) -> None:
-    await teller(workshop)
-    workshop.backend.gate.clear()
-    row = await workshop.ask(tell(5, wait_ms=0))
-
-    following = asyncio.create_task(_events(workshop, row.id))
-    await workshop.backend.was_asked()
+    _, following = await _followed(workshop)
     assert not following.done()
     workshop.backend.gate.set()
 
@@ -26,12 +22,7 @@ async def test_who_follows_a_text_before_its_first_token_waits_for_it(workshop: 
 
 
 async def test_the_end_brings_the_row_without_its_large_columns(workshop: Workshop) -> None:
-    await teller(workshop)
-    workshop.backend.gate.clear()
-    row = await workshop.ask(tell(5, wait_ms=0))
-
-    following = asyncio.create_task(_events(workshop, row.id))
-    await workshop.backend.was_asked()
+    row, following = await _followed(workshop)
     workshop.backend.gate.set()
     end = (await following)[-1]
 
@@ -43,12 +34,7 @@ async def test_the_end_brings_the_row_without_its_large_columns(workshop: Worksh
 
 
 async def test_who_follows_a_text_that_is_lost_is_sent_elsewhere(workshop: Workshop) -> None:
-    await teller(workshop)
-    workshop.backend.gate.clear()
-    row = await workshop.ask(tell(5, wait_ms=0))
-
-    following = asyncio.create_task(_events(workshop, row.id))
-    await workshop.backend.was_asked()
+    row, following = await _followed(workshop)
     await workshop.abandon(row.id, owner="another")
     workshop.backend.gate.set()
 
@@ -79,3 +65,13 @@ async def test_who_does_not_wait_costs_no_transaction_more(workshop: Workshop) -
 
 async def _events(workshop: Workshop, prediction_id: str) -> list[object]:
     return [event async for event in workshop.here.bus.follow(prediction_id, 0)]
+
+
+async def _followed(workshop: Workshop) -> tuple[PredictionRow, asyncio.Task[list[object]]]:
+    """Begins a text whose first token is held back, and follows it."""
+    await teller(workshop)
+    workshop.backend.gate.clear()
+    row = await workshop.ask(tell(5, wait_ms=0))
+    following = asyncio.create_task(_events(workshop, row.id))
+    await workshop.backend.was_asked()
+    return row, following

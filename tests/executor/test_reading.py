@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import strawberry
 from strawberry.types import Info
 
@@ -119,6 +120,12 @@ def test_what_readings_read_is_read_once_for_each_object() -> None:
         compiled.uninstall()
 
     assert CALLS == {"row": 1}
+
+
+@pytest.mark.parametrize("names", [("row", "a.b"), ("row", "class"), ("row()", "a"), ("row", "a", "b; c")])
+def test_only_names_of_attributes_come_into_the_source(names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="not all names"):
+        Reading(*names)
 
 
 def test_a_resolver_is_bound_to_a_mapping() -> None:

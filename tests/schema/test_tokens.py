@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import update
 
+from db.tables import PredictionRow
 from db.tables.predictions import predictions
 from engine.backends.base import Token
 from engine.values import Scope
 from schema.nodes import global_id
 from tests.foretell.socket_client import eventually
 from tests.schema.batches import events
-from tests.schema.graph import Graph, model, prediction, version
+from tests.schema.graph import Caller, Graph, model, prediction, version
 
 FOLLOW = """subscription ($id: ID!) { tokens(predictionId: $id) {
   __typename sequence
@@ -25,18 +26,23 @@ FOLLOW = """subscription ($id: ID!) { tokens(predictionId: $id) {
 READERS = 20
 
 
-async def test_readers_of_a_text_share_its_end_but_not_with_those_who_may_see_less(any_graph: Graph) -> None:
-    graph = any_graph
-    caller = await graph.caller()
-    reader = await graph.colleague(caller.project_id, [Scope.PREDICTIONS_READ])
+async def begun(graph: Graph, caller: Caller) -> PredictionRow:
+    """Stores a prediction that has told the first piece of its text, and returns it."""
     story = model("story", task="TEXT_GENERATION")
     first = version(story)
     await graph.add(story)
     await graph.add(first)
     row = prediction(caller, first, status="RUNNING", finished_at=None, output=None)
     await graph.add(row)
-    bus = graph.services.bus
-    bus.append(row.id, [Token("Once")])
+    graph.services.bus.append(row.id, [Token("Once")])
+    return row
+
+
+async def test_readers_of_a_text_share_its_end_but_not_with_those_who_may_see_less(any_graph: Graph) -> None:
+    graph = any_graph
+    caller = await graph.caller()
+    reader = await graph.colleague(caller.project_id, [Scope.PREDICTIONS_READ])
+    row, bus = await begun(graph, caller), graph.services.bus
 
     with graph.statements() as statements:
         following = [
@@ -75,14 +81,7 @@ async def test_readers_of_a_text_share_its_end_but_not_with_those_who_may_see_le
 async def test_who_comes_to_an_end_with_its_prediction_asks_for_no_row(any_graph: Graph) -> None:
     graph = any_graph
     caller = await graph.caller()
-    story = model("story", task="TEXT_GENERATION")
-    first = version(story)
-    await graph.add(story)
-    await graph.add(first)
-    row = prediction(caller, first, status="RUNNING", finished_at=None, output=None)
-    await graph.add(row)
-    bus = graph.services.bus
-    bus.append(row.id, [Token("Once")])
+    row, bus = await begun(graph, caller), graph.services.bus
     document = (
         "subscription ($id: ID!) { tokens(predictionId: $id) { ... on StreamEnd { prediction { id } } } }"
     )
